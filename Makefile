@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The one entrance. `make` alone prints what there is.
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+S := scripts
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
+export O CPU GIC SMP MEM KERNEL_TREE KERNEL_TARBALL APPEND T GDB FORCE JOBS BUSYBOX
+export GIC_GIVEN := $(GIC)
+
+.PHONY: help deps tree patches build shell run check selftests lint clean distclean vars
+
+help:
+	@echo 'pkvm-its: the GICv3 ITS confined under pKVM, and the workbench around it'
+	@echo
+	@echo '  make run        from nothing to the demonstration: attacks on a direct and on a confined ITS'
+	@echo '  make check      from nothing to all tests; results in build/results'
+	@echo '  make deps       install what is needed (Debian 12 and 13), or say what is missing'
+	@echo '  make tree       build/linux: the base kernel in git with patches/ on top (FORCE=1 starts again)'
+	@echo '  make patches    write patches/ and the mirrored files from build/linux'
+	@echo '  make build      kernel, selftests and guest userland'
+	@echo '  make shell      a shell in the booted pKVM host (GDB=1 waits for gdb)'
+	@echo '  make selftests  only the tests in QEMU (T=name: only this one)'
+	@echo '  make lint       shellcheck, SPDX, checkpatch'
+	@echo '  make clean      remove results, logs and objects; the kernel tree stays'
+	@echo '  make distclean  remove build/ and the download cache; commits in build/linux are lost'
+	@echo
+	@echo '  CPU=max             max and neoverse-n1 run pKVM in hVHE, cortex-a57 in nVHE'
+	@echo '  GIC=3               3 or 4'
+	@echo '  SMP=4  MEM=1024     CPUs and MiB of the machine'
+	@echo '  KERNEL_TREE=dir     own git checkout of Linux 7.3.y: a worktree of its HEAD is used'
+	@echo '  KERNEL_TARBALL=file own source of Linux 7.3.y, for working without network'
+	@echo '  APPEND="..."        more kernel arguments'
+	@echo '  O=dir               in place of build/'
+	@echo '  T=name              one test of scripts/selftests.list'
+	@echo '  GDB=1               start stopped and print the command that attaches gdb'
+
+# All variables are looked at before anything is done.
+vars:
+	@bash -euc 'S=$(S); . $$S/lib.sh; ME=make; check_vars'
+
+deps: vars
+	@$(S)/deps
+
+tree: deps
+	@$(S)/tree
+
+patches: vars
+	@$(S)/patches
+
+build: tree
+	@$(S)/build
+	@$(S)/initramfs
+
+shell: build
+	@$(S)/shell
+
+run: build
+	@$(S)/run
+
+selftests: build
+	@$(S)/selftests
+
+check: vars
+	@$(S)/check
+
+lint: tree
+	@$(S)/lint
+
+clean: vars
+	@$(S)/clean
+
+distclean: vars
+	@$(S)/clean all

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Read, complete and add up KTAP results.
+
+ktap.py finish OUT --in FILE --log CONSOLE --status N --mode off|on [--allow PATTERNS]
+    Copy the test's own KTAP to OUT, checked against its plan, with two lines more: how the boot ended and
+    whether the console log is clean. Exit 0 (passed or skipped), 110 (failed), 116 (only the log is at fault),
+    or the boot's own code from 111 to 115.
+ktap.py summary DIR
+    Write DIR/summary.json from all DIR/*/*.ktap and print "N passed, N failed, N skipped".
+
+PATTERNS: "regex => reason" separated by " ;; "; with "off:" or "on:" in front only for that mode.
+"""
+import argparse
+import glob
+import json
+import os
+import re
+import sys
+
+EX_TEST, EX_SPLAT = 110, 116
+ENDS = {111: "kernel panic", 112: "EL2 panic", 113: "deadline", 114: "QEMU failure", 115: "guest gone without status"}
+RESULT = re.compile(r"^(\s*)(not ok|ok)\b\s*(\d+)?\s*(?:-\s+)?(.*)$")
+PLAN = re.compile(r"^(\s*)1\.\.(\d+)\s*(#\s*SKIP\b.*)?", re.I)
+SKIP = re.compile(r"#\s*SKIP\b", re.I)
+
+# What must not be in a kernel log, whoever caused it.
+SPLATS = [re.compile(p) for p in (
+    r"Call trace:", r"\bWARNING:", r"\bBUG:", r"Unable to handle", r"Internal error:", r"Kernel panic",
+    r"ITS queue timeout", r"ITS cmd .* failed", r"ITS queue not draining", r"(?i)hyp(ervisor)? panic", r"nVHE hyp BUG",
+    r"rcu.*(stall|detected expedited)", r"soft lockup", r"hard LOCKUP", r"blocked for more than \d+ seconds",
+    r"possible (circular|recursive) locking", r"inconsistent lock state", r"suspicious RCU usage", r"KASAN:", r"UBSAN:",
+    r"sleeping function called from invalid context", r"nobody cared",
+)]
+# A kernel line, even behind a piece of user space's output.
+KERNEL = re.compile(r"\[\s*\d+\.\d{6}\](?:\[\s*[TC]\d+\])?\s?(.*)$")
+
+
+class Level:
+    def __init__(self, indent):
+        self.indent, self.plan, self.count = indent, None, 0
+
+
+def parse(lines):
+    """Return (passed, failed, skipped, problems). Only leaves count; a line that sums up a nested block does not."""
+    passed, failed, skipped, problems = [], [], [], []
+    stack = []
+
+    def close(level):
+        if level.plan is None:
+            if level.count:
+                problems.append("no plan line")
+        elif level.plan != level.count:
+            problems.append("plan is 1..%d and %d results came" % (level.plan, level.count))
+
+    def at(indent):
+        nested = False
+        while stack and stack[-1].indent > indent:
+            close(stack.pop())
+            nested = True
+        if not stack or stack[-1].indent < indent:
+            stack.append(Level(indent))
+        return stack[-1], nested
+
+    for line in lines:
+        m = PLAN.match(line)
+        if m:
+            level, _ = at(len(m.group(1)))
+            level.plan = int(m.group(2))
+            if level.plan == 0:
+                skipped.append((m.group(3) or "empty plan").strip())
+            continue
+        if line.lstrip().startswith("Bail out!"):
+            problems.append(line.strip())
+            continue
+        m = RESULT.match(line)
+        if not m:
+            continue
+        level, nested = at(len(m.group(1)))
+        level.count += 1
+        name = m.group(4).strip()
+        if m.group(3) and int(m.group(3)) != level.count:
+            problems.append("result %s came as number %d: %s" % (m.group(3), level.count, name))
+        if nested:
+            if m.group(2) == "not ok" and not failed:
+                failed.append(name)
+            continue
+        if SKIP.search(name):
+            skipped.append(name)
+        elif m.group(2) == "ok":
+            passed.append(name)
+        else:
+            failed.append(name)
+    while stack:
+        close(stack.pop())
+    return passed, failed, skipped, problems
+
+
+def read_lines(path):
+    try:
+        with open(path, errors="replace") as f:
+            return f.read().splitlines()
+    except OSError:
+        return []
+
+
+def allowed(text, mode):
+    rules = []
+    for rule in (text or "").split(";;"):
+        rule = rule.strip()
+        if not rule or rule == "-":
+            continue
+        m = re.match(r"(off|on):(.*)$", rule, re.S)
+        if m:
+            if m.group(1) != mode:
+                continue
+            rule = m.group(2)
+        regex, arrow, reason = rule.partition("=>")
+        if not arrow or not reason.strip():
+            sys.exit("allowed pattern without a reason: " + rule)
+        rules.append((re.compile(regex.strip()), reason.strip()))
+    return rules
+
+
+def scan(log, rules):
+    bad, excused = [], []
+    for number, line in enumerate(read_lines(log), 1):
+        m = KERNEL.search(line)
+        if not m:
+            continue
+        text = m.group(1)
+        if not any(s.search(text) for s in SPLATS):
+            continue
+        for regex, reason in rules:
+            if regex.search(text):
+                excused.append("%d: %s (allowed: %s)" % (number, text, reason))
+                break
+        else:
+            bad.append("%d: %s" % (number, text))
+    return bad, excused
+
+
+def finish(args):
+    lines = [l for l in read_lines(args.input) if l.strip()]
+    passed, failed, skipped, problems = parse(lines)
+    if not passed and not failed and not skipped:
+        problems.append("the test printed no results")
+    whole_skip = bool(skipped) and not passed and not failed and args.status == 4
+    body = [l for l in lines if not re.match(r"^(TAP|KTAP) version|^1\.\.", l)]
+    count = sum(1 for l in body if re.match(r"^(not )?ok\b", l))
+    out = ["KTAP version 1"]
+    extra = []
+
+    def add(good, name, notes=()):
+        nonlocal count
+        count += 1
+        extra.extend("# " + n for n in notes)
+        extra.append("%sok %d %s" % ("" if good else "not ", count, name))
+
+    if whole_skip:
+        extra.append("ok %d %s # SKIP %s" % (count + 1, "test", re.sub(r"^#\s*SKIP\s*", "", skipped[-1], flags=re.I)))
+        count += 1
+    for p in problems:
+        add(False, "KTAP: " + p)
+    ended = args.status == 0 or whole_skip
+    # A status of 1 after a "not ok" says nothing new.
+    if ended or not failed or args.status in ENDS:
+        add(ended, "ends normally" if ended else ENDS.get(args.status, "exit status %d" % args.status))
+    bad, excused = scan(args.log, allowed(args.allow, args.mode))
+    add(not bad, "console log is clean", ["log line " + b for b in excused] + ["log line " + b for b in bad[:20]])
+    out.append("1..%d" % count)
+    os.makedirs(os.path.dirname(args.out), exist_ok=True)
+    with open(args.out + ".part", "w") as f:
+        f.write("\n".join(out + body + extra) + "\n")
+    os.replace(args.out + ".part", args.out)
+
+    for name in failed:
+        print("          not ok: " + name, file=sys.stderr)
+    for l in extra:
+        if l.startswith("not ok"):
+            print("          " + l, file=sys.stderr)
+    for b in bad[:5]:
+        print("          log line " + b, file=sys.stderr)
+    if args.status in ENDS:
+        return args.status
+    if failed or problems or not ended:
+        return EX_TEST
+    return EX_SPLAT if bad else 0
+
+
+def summary(top):
+    total = {"passed": 0, "failed": 0, "skipped": 0, "suites": {}}
+    for path in sorted(glob.glob(os.path.join(top, "*", "*.ktap"))):
+        suite = os.path.basename(os.path.dirname(path))
+        passed, failed, skipped, problems = parse(read_lines(path))
+        if problems:
+            print("%s: %s" % (path, "; ".join(problems)), file=sys.stderr)
+        s = total["suites"].setdefault(suite, {"passed": 0, "failed": 0, "skipped": 0, "tests": {}})
+        one = {"passed": len(passed), "failed": len(failed) + len(problems), "skipped": len(skipped)}
+        s["tests"][os.path.basename(path)[:-5]] = one
+        for key, value in one.items():
+            s[key] += value
+            total[key] += value
+    with open(os.path.join(top, "summary.json.part"), "w") as f:
+        json.dump(total, f, indent=1)
+        f.write("\n")
+    os.replace(os.path.join(top, "summary.json.part"), os.path.join(top, "summary.json"))
+    print("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % total)
+    return 1 if total["failed"] or not total["passed"] else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sub = parser.add_subparsers(dest="what", required=True)
+    f = sub.add_parser("finish")
+    f.add_argument("out")
+    f.add_argument("--in", dest="input", required=True)
+    f.add_argument("--log", required=True)
+    f.add_argument("--status", type=int, required=True)
+    f.add_argument("--mode", choices=["off", "on"], required=True)
+    f.add_argument("--allow", default="")
+    s = sub.add_parser("summary")
+    s.add_argument("dir")
+    args = parser.parse_args()
+    sys.exit(finish(args) if args.what == "finish" else summary(args.dir))
+
+
+if __name__ == "__main__":
+    main()

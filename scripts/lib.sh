@@ -1,0 +1,186 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What all scripts share: places, messages, progress, and small helpers. Sourced, never run.
+# shellcheck disable=SC2034
+
+# The variables of our make must not leak into the makes we start.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MAKEFILES GREP_OPTIONS
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE CDPATH
+export LC_ALL=C
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+SCRIPTS=$TOP/scripts
+O=${O:-}
+case $O in "") O=$TOP/build ;; /*) ;; *) O=$TOP/$O ;; esac
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pkvm-its
+JOBS=${JOBS:-$(nproc)}
+PATCHES=${PATCHES:-$TOP/patches}
+RESULTS=$O/results
+
+CPU_GIVEN=${CPU:-}
+CPU=${CPU:-max} GIC=${GIC:-3} SMP=${SMP:-4} MEM=${MEM:-1024}
+APPEND=${APPEND:-} KERNEL_TREE=${KERNEL_TREE:-} KERNEL_TARBALL=${KERNEL_TARBALL:-} T=${T:-} GDB=${GDB:-}
+
+export CCACHE_DIR=$CACHE/ccache
+CROSS=aarch64-linux-gnu-
+
+# Exit codes, documented in README.md. The guest's own status is passed on as it is.
+EX_USAGE=2 EX_TEST=110 EX_PANIC=111 EX_EL2=112 EX_DEADLINE=113 EX_QEMU=114 EX_GONE=115 EX_SPLAT=116
+
+ME=$(basename "$0")
+
+say()  { progress_end; printf '%s\n' "$*" >&2; }
+step() { progress_end; printf '==> %s\n' "$*" >&2; }
+
+# die "what went wrong" "what to do next" [exit code]
+die() {
+	progress_end
+	printf '%s: error: %s\n' "$ME" "$1" >&2
+	[ -z "${2:-}" ] || printf '%s: next:  %s\n' "$ME" "$2" >&2
+	exit "${3:-1}"
+}
+
+# A line that is rewritten on a terminal; elsewhere a plain line now and then.
+_progress_open=0 _progress_last=-100
+progress() {
+	if [ -t 2 ]; then
+		printf '\r\033[K    %s' "$*" >&2
+		_progress_open=1
+	elif [ $((SECONDS - _progress_last)) -ge 20 ]; then
+		printf '    %s\n' "$*" >&2
+		_progress_last=$SECONDS
+	fi
+}
+progress_end() {
+	[ "$_progress_open" = 0 ] || printf '\r\033[K' >&2
+	_progress_open=0 _progress_last=-100
+}
+
+# quietly LOG WHAT COMMAND...: run with the output in LOG and a progress line that counts its lines.
+quietly() {
+	local log=$1 what=$2 pid rc=0 start=$SECONDS n total=''
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	[ ! -s "$log.lines" ] || total=" of about $(cat "$log.lines")"
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		n=$(wc -l <"$log" 2>/dev/null || echo 0)
+		if [ "$n" -gt 5 ]; then progress "$what: $n$total steps, $((SECONDS - start)) s"
+		else progress "$what: $((SECONDS - start)) s"; fi
+		sleep 1
+	done
+	wait "$pid" || rc=$?
+	progress_end
+	if [ $rc != 0 ]; then
+		say "--- last lines of $log"
+		tail -n 25 "$log" >&2
+		say "---"
+	else
+		n=$(wc -l <"$log")
+		# Remember the length of the longest run as the estimate for the next.
+		if [ "$n" -gt "$(cat "$log.lines" 2>/dev/null || echo 0)" ]; then echo "$n" >"$log.lines"; fi
+		say "    $what: done in $((SECONDS - start)) s"
+	fi
+	return $rc
+}
+
+sha256_of() { sha256sum "$1" | cut -d' ' -f1; }
+
+# digest: of all given files' names and contents, plus standard input
+digest_files() {
+	local f
+	for f; do
+		printf '%s\n' "${f##*/}"
+		cat "$f"
+	done | sha256sum | cut -c1-16
+}
+
+# stamp FILE TEXT / stamped FILE TEXT: stamps are written last, and by rename.
+stamp()   { mkdir -p "$(dirname "$1")"; printf '%s\n' "$2" >"$1.tmp"; mv "$1.tmp" "$1"; }
+stamped() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+# with_lock NAME: held until the script ends; two runs do not work on the same thing.
+with_lock() {
+	mkdir -p "$O"
+	exec 9>"$O/.lock-$1"
+	flock -n 9 || {
+		say "waiting for another run that holds $O/.lock-$1"
+		flock 9
+	}
+}
+
+check_vars() {
+	local v
+	# Things are removed below O, so it has to be ours.
+	if [ -e "$O" ] && [ ! -e "$O/.pkvm-its" ] && [ -n "$(ls -A "$O" 2>&1)" ]; then
+		die "O=$O exists and was not made by this workbench" "name a new or empty directory" $EX_USAGE
+	fi
+	mkdir -p "$O"
+	: >"$O/.pkvm-its"
+	case $CPU in max|cortex-a57|neoverse-n1) ;; *)
+		die "CPU=$CPU is not known" "use CPU=max (hVHE), CPU=neoverse-n1 (hVHE) or CPU=cortex-a57 (nVHE)" $EX_USAGE ;; esac
+	case $GIC in 3|4) ;; *) die "GIC=$GIC is not known" "use GIC=3 or GIC=4" $EX_USAGE ;; esac
+	case $SMP in ''|*[!0-9]*|0) v=bad ;; *) v=; [ "$SMP" -le 16 ] || v=bad ;; esac
+	[ -z "$v" ] || die "SMP=$SMP is not a number from 1 to 16" "for example SMP=4" $EX_USAGE
+	case $MEM in ''|*[!0-9]*) v=bad ;; *) v=; [ "$MEM" -ge 256 ] || v=bad ;; esac
+	[ -z "$v" ] || die "MEM=$MEM is not a number of MiB, at least 256" "for example MEM=1024" $EX_USAGE
+	case $GDB in ''|0|1) ;; *) die "GDB=$GDB is not known" "use GDB=1 or leave it out" $EX_USAGE ;; esac
+	[ -z "$KERNEL_TREE" ] || [ -z "$KERNEL_TARBALL" ] ||
+		die "KERNEL_TREE and KERNEL_TARBALL are both given" "give one of them" $EX_USAGE
+	if [ -n "$KERNEL_TREE" ]; then
+		if [ ! -f "$KERNEL_TREE/Kbuild" ] || [ ! -e "$KERNEL_TREE/.git" ]; then
+			die "KERNEL_TREE=$KERNEL_TREE is not a git checkout of Linux" "name the top directory of one" $EX_USAGE
+		fi
+	fi
+	if [ -n "$KERNEL_TARBALL" ]; then
+		[ -f "$KERNEL_TARBALL" ] || die "KERNEL_TARBALL=$KERNEL_TARBALL does not exist" \
+			"name a linux-7.3.y tar file (.tar, .tar.gz, .tar.xz)" $EX_USAGE
+	fi
+}
+
+# Where the tree and its objects are. An own checkout or tar file gets its own places.
+tree_vars() {
+	local id
+	SRC=$O/linux SUFFIX=
+	if [ -n "$KERNEL_TREE" ]; then
+		KERNEL_TREE=$(cd "$KERNEL_TREE" && pwd -P)
+		id=$(printf %s "$KERNEL_TREE" | sha256sum | cut -c1-8)
+		SUFFIX=-$id SRC=$O/linux-$id
+	elif [ -n "$KERNEL_TARBALL" ]; then
+		KERNEL_TARBALL=$(readlink -f "$KERNEL_TARBALL")
+		id=$(printf %s "$KERNEL_TARBALL" | sha256sum | cut -c1-8)
+		SUFFIX=-$id SRC=$O/linux-$id
+	fi
+	TREE_STAMP=$SRC.stamp
+}
+
+# kernel_out CONFIG: the object directory of a configuration
+kernel_out() { printf '%s/kernel-%s%s' "$O" "$1" "$SUFFIX"; }
+
+# The series' files, in order, without the cover letter.
+series_files() { find "$PATCHES" -maxdepth 1 -name '[0-9][0-9][0-9][0-9]-*.patch' ! -name '0000-*' 2>/dev/null | sort; }
+
+# tree_state: one word that changes whenever what would be built changes.
+tree_state() {
+	(
+		cd "$SRC" || exit 1
+		git rev-parse HEAD
+		git status --porcelain --untracked-files=normal
+		git diff HEAD
+		git ls-files -z --others --exclude-standard | xargs -0 -r sha256sum
+	) | sha256sum | cut -c1-16
+}
+
+# KTAP of the workbench's own suites: ktap_open FILE; ktap_ok/ktap_fail/ktap_skip NAME [LOG]; ktap_close
+ktap_open() { KTAP_FILE=$1 KTAP_N=0 KTAP_BAD=0; mkdir -p "$(dirname "$1")"; echo "KTAP version 1" >"$1.part"; }
+ktap_ok()   { KTAP_N=$((KTAP_N + 1)); echo "ok $KTAP_N $1" >>"$KTAP_FILE.part"; say "    ok    $1"; }
+ktap_skip() { KTAP_N=$((KTAP_N + 1)); echo "ok $KTAP_N $1 # SKIP $2" >>"$KTAP_FILE.part"; say "    skip  $1 ($2)"; }
+ktap_fail() {
+	KTAP_N=$((KTAP_N + 1)) KTAP_BAD=$((KTAP_BAD + 1))
+	if [ -n "${2:-}" ] && [ -f "$2" ]; then tail -n 40 "$2" | sed 's/^/# /' >>"$KTAP_FILE.part"; fi
+	echo "not ok $KTAP_N $1" >>"$KTAP_FILE.part"
+	say "    FAIL  $1"
+	if [ -n "${2:-}" ] && [ -f "$2" ]; then tail -n 15 "$2" | sed 's/^/          /' >&2; fi
+}
+ktap_close() { { sed -n 1p "$KTAP_FILE.part"; echo "1..$KTAP_N"; sed 1d "$KTAP_FILE.part"; } >"$KTAP_FILE"; rm -f "$KTAP_FILE.part"; }
