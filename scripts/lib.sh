@@ -62,7 +62,8 @@ quietly() {
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	[ ! -s "$log.lines" ] || total=" of about $(cat "$log.lines")"
-	"$@" >"$log" 2>&1 </dev/null &
+	: >"$log"
+	"$@" >>"$log" 2>&1 </dev/null &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
 		n=$(wc -l <"$log" 2>/dev/null || echo 0)
@@ -158,18 +159,17 @@ tree_vars() {
 # kernel_out CONFIG: the object directory of a configuration
 kernel_out() { printf '%s/kernel-%s%s' "$O" "$1" "$SUFFIX"; }
 
+# tests_dir: where the KVM selftests of arm64 are built
+tests_dir() { printf '%s/kselftest/kvm/arm64' "$(kernel_out "${CONFIG:-base}")"; }
+
 # The series' files, in order, without the cover letter.
 series_files() { find "$PATCHES" -maxdepth 1 -name '[0-9][0-9][0-9][0-9]-*.patch' ! -name '0000-*' 2>/dev/null | sort; }
 
-# tree_state: one word that changes whenever what would be built changes.
+# tree_state: one word that changes whenever what would be built changes. With uncommitted work it is always new,
+# because that may include files git does not look at.
 tree_state() {
-	(
-		cd "$SRC" || exit 1
-		git rev-parse HEAD
-		git status --porcelain --untracked-files=normal
-		git diff HEAD
-		git ls-files -z --others --exclude-standard | xargs -0 -r sha256sum
-	) | sha256sum | cut -c1-16
+	if [ -n "$(git -C "$SRC" status --porcelain --untracked-files=no)" ]; then date +changed-%s.%N
+	else git -C "$SRC" rev-parse HEAD; fi
 }
 
 # KTAP of the workbench's own suites: ktap_open FILE; ktap_ok/ktap_fail/ktap_skip NAME [LOG]; ktap_close

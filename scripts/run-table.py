@@ -4,7 +4,8 @@
 
 Usage: run-table.py DIRECT_DIR PROTECTED_DIR OUT.json KEY=VALUE...
 Reads share/out ("# result <attack> <word>") and console.log of both boots. Exit 0 only if every attack
-succeeded (corrupted, reached) on the direct ITS and was blocked on the confined one.
+succeeded (corrupted, reached) on the direct ITS and was blocked on the confined one, and the kernel itself
+says that the ITS was off and confined.
 """
 import json
 import os
@@ -36,12 +37,22 @@ def mode(path):
         return "unknown"
 
 
+def state(path):
+    """What the kernel itself says of its ITSs (pkvm_its/state in debugfs)."""
+    try:
+        with open(os.path.join(path, "share", "state")) as f:
+            return f.read().strip()
+    except OSError:
+        return "unknown"
+
+
 def main():
     direct_dir, protected_dir, out = sys.argv[1:4]
     record = dict(a.split("=", 1) for a in sys.argv[4:])
     direct, protected = results(direct_dir), results(protected_dir)
     names = list(direct) + [n for n in protected if n not in direct]
     record["mode"] = mode(protected_dir)
+    record["state"] = {"direct": state(direct_dir), "protected": state(protected_dir)}
     record["attacks"] = [{"attack": n, "direct": direct.get(n, "missing"), "protected": protected.get(n, "missing")}
                          for n in names]
     with open(out + ".part", "w") as f:
@@ -57,9 +68,13 @@ def main():
         note = "" if a in good else "   <-- not as it should be"
         print("%-*s  %-12s  %s%s" % (width, a["attack"], a["direct"], a["protected"], note))
     print()
-    print("%d attacks, %d succeed on a direct ITS and are blocked on a confined one (%s, %s, CPU %s, %s)" % (
+    print("%d attacks, %d succeed on a direct ITS and are blocked on a confined one (Linux %s, %s, CPU %s, QEMU %s)" % (
         len(names), len(good), record.get("kernel", ""), record["mode"], record.get("cpu", ""), record.get("qemu", "")))
-    sys.exit(0 if names and len(good) == len(names) else 1)
+    proper = record["state"] == {"direct": "off", "protected": "confined"}
+    if not proper:
+        print("the kernel calls its ITSs \"%(direct)s\" in the direct boot and \"%(protected)s\" in the confined one; "
+              "it should be off and confined" % record["state"])
+    sys.exit(0 if proper and names and len(good) == len(names) else 1)
 
 
 main()
