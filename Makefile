@@ -8,7 +8,6 @@ S := scripts
 
 # Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
 export O CPU GIC SMP MEM KERNEL_TREE KERNEL_TARBALL APPEND T GDB FORCE JOBS BUSYBOX
-export GIC_GIVEN := $(GIC)
 
 .PHONY: help deps tree patches build shell run check selftests lint clean distclean vars
 
