@@ -17,7 +17,8 @@ JOBS=${JOBS:-$(nproc)}
 PATCHES=${PATCHES:-$TOP/patches}
 RESULTS=$O/results
 
-CPU_GIVEN=${CPU:-} GIC_GIVEN=${GIC:-} SMP_GIVEN=${SMP:-}
+# What the user gave, as the first script of a run sees it.
+export CPU_GIVEN=${CPU_GIVEN-${CPU:-}} GIC_GIVEN=${GIC_GIVEN-${GIC:-}} SMP_GIVEN=${SMP_GIVEN-${SMP:-}}
 CPU=${CPU:-max} GIC=${GIC:-3} SMP=${SMP:-4} MEM=${MEM:-1024}
 APPEND=${APPEND:-} KERNEL_TREE=${KERNEL_TREE:-} KERNEL_TARBALL=${KERNEL_TARBALL:-} T=${T:-} GDB=${GDB:-}
 
@@ -65,6 +66,9 @@ quietly() {
 	: >"$log"
 	"$@" >>"$log" 2>&1 </dev/null &
 	pid=$!
+	# Background processes of a script do not hear Ctrl-C.
+	# shellcheck disable=SC2064
+	trap "kill $pid 2>/dev/null; exit 130" INT TERM
 	while kill -0 "$pid" 2>/dev/null; do
 		n=$(wc -l <"$log" 2>/dev/null || echo 0)
 		if [ "$n" -gt 5 ]; then progress "$what: $n$total steps, $((SECONDS - start)) s"
@@ -72,6 +76,7 @@ quietly() {
 		sleep 1
 	done
 	wait "$pid" || rc=$?
+	trap - INT TERM
 	progress_end
 	if [ $rc != 0 ]; then
 		say "--- last lines of $log"
@@ -162,8 +167,8 @@ kernel_out() { printf '%s/kernel-%s%s' "$O" "$1" "$SUFFIX"; }
 # tests_dir: where the KVM selftests of arm64 are built
 tests_dir() { printf '%s/kselftest/kvm/arm64' "$(kernel_out "${CONFIG:-base}")"; }
 
-# The series' files, in order, without the cover letter.
-series_files() { find "$PATCHES" -maxdepth 1 -name '[0-9][0-9][0-9][0-9]-*.patch' ! -name '0000-*' 2>/dev/null | sort; }
+# The series' files, in order.
+series_files() { [ ! -d "$PATCHES" ] || find "$PATCHES" -maxdepth 1 -name '*.patch' | sort; }
 
 # tree_state: one word that changes whenever what would be built changes. With uncommitted work it is always new,
 # because that may include files git does not look at.
