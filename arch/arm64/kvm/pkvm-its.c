@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Confinement of GICv3 ITSs under protected KVM, the host's side: what the ITS driver
+ * asks for becomes hypercalls, and what happens if an ITS can't be confined is decided.
+ */
+
+#include <linux/debugfs.h>
+#include <linux/gfp.h>
+#include <linux/init.h>
+#include <linux/irqchip/arm-gic-v3-staging.h>
+#include <linux/kstrtox.h>
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include <asm/kvm_pkvm.h>
+#include <asm/kvm_pkvm_its.h>
+
+#include "hyp_constants.h"
+
+/**
+ * struct pkvm_its - an ITS that EL2 knows
+ * @node:	in pkvm_its_list
+ * @pages:	pages given to EL2 for device records, by their lru
+ * @base:	physical address of the control frame
+ * @id:		what EL2 calls it
+ * @state:	memory given to EL2 for its state
+ * @state_size:	size of @state in bytes
+ */
+struct pkvm_its {
+	struct list_head	node;
+	struct list_head	pages;
+	phys_addr_t		base;
+	int			id;
+	void			*state;
+	size_t			state_size;
+};
+
+enum pkvm_its_policy {
+	PKVM_ITS_CONFINED,
+	PKVM_ITS_OFF,
+	PKVM_ITS_FAILED,
+};
+
+/* Changes only while the ITSs are handed over, before userspace exists. */
+static LIST_HEAD(pkvm_its_list);
+static enum pkvm_its_policy pkvm_its_policy;
+
+static int __init early_protected_its_cfg(char *arg)
+{
+	bool on;
+	int ret;
+
+	if (!arg)
+		return -EINVAL;
+
+	ret = kstrtobool(arg, &on);
+	if (ret)
+		return ret;
+
+	pkvm_its_policy = on ? PKVM_ITS_CONFINED : PKVM_ITS_OFF;
+
+	return 0;
+}
+early_param("kvm-arm.protected_its", early_protected_its_cfg);
+
+static struct pkvm_its *pkvm_its_get(int id)
+{
+	struct pkvm_its *its;
+
+	list_for_each_entry(its, &pkvm_its_list, node) {
+		if (its->id == id)
+			return its;
+	}
+
+	return NULL;
+}
+
+static int pkvm_its_register(const struct its_staging_desc *desc)
+{
+	u64 nr_ids = BIT_ULL(FIELD_GET(GITS_TYPER_DEVBITS, desc->typer) + 1);
+	u64 queue_size = ((desc->cbaser & 0xff) + 1) * SZ_4K;
+	size_t desc_size = struct_size(desc, rdbases, desc->nr_rdbases);
+	struct pkvm_its *its;
+	int ret;
+
+	its = kzalloc_obj(*its);
+	if (!its)
+		return -ENOMEM;
+
+	its->base = desc->base;
+	its->state_size = PAGE_ALIGN(ALIGN(PKVM_HYP_ITS_SIZE + desc_size, sizeof(u64)) +
+				     pkvm_its_releases_size(queue_size) +
+				     pkvm_its_records_size(nr_ids));
+	its->state = alloc_pages_exact(its->state_size, GFP_KERNEL | __GFP_ZERO);
+	if (!its->state) {
+		ret = -ENOMEM;
+		goto err_free;
+	}
+
+	memcpy(its->state + PKVM_HYP_ITS_SIZE, desc, desc_size);
+
+	ret = kvm_call_hyp_nvhe(__pkvm_its_register, page_to_pfn(virt_to_page(its->state)),
+				its->state_size >> PAGE_SHIFT);
+	if (ret < 0)
+		goto err_free_state;
+
+	its->id = ret;
+	INIT_LIST_HEAD(&its->pages);
+	list_add_tail(&its->node, &pkvm_its_list);
+
+	return its->id;
+
+err_free_state:
+	free_pages_exact(its->state, its->state_size);
+err_free:
+	kfree(its);
+
+	return ret;
+}
+
+static void pkvm_its_unregister(int id)
+{
+	struct pkvm_its *its = pkvm_its_get(id);
+	struct page *page, *tmp;
+
+	if (WARN_ON(kvm_call_hyp_nvhe(__pkvm_its_unregister, id)))
+		return;
+
+	list_for_each_entry_safe(page, tmp, &its->pages, lru) {
+		list_del(&page->lru);
+		__free_page(page);
+	}
+
+	free_pages_exact(its->state, its->state_size);
+	list_del(&its->node);
+	kfree(its);
+}
+
+static int pkvm_its_map_device(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
+{
+	return kvm_call_hyp_nvhe(__pkvm_its_map_device, id, dev_id, event_bits, itt);
+}
+
+static int pkvm_its_activate(int id, u32 offset)
+{
+	return kvm_call_hyp_nvhe(__pkvm_its_activate, id, offset);
+}
+
+static void pkvm_its_post(int id, u32 offset)
+{
+	WARN_ON_ONCE(kvm_call_hyp_nvhe(__pkvm_its_post, id, offset));
+}
+
+static int pkvm_its_reserve_device(int id, u32 dev_id)
+{
+	struct pkvm_its *its = pkvm_its_get(id);
+	struct page *page;
+	int ret;
+
+	do {
+		page = alloc_page(GFP_KERNEL);
+		if (!page)
+			return -ENOMEM;
+
+		ret = kvm_call_hyp_nvhe(__pkvm_its_add_page, id, dev_id, page_to_pfn(page));
+		if (!ret)
+			list_add(&page->lru, &its->pages);
+		else
+			__free_page(page);
+	} while (!ret);
+
+	return ret == -EEXIST ? 0 : ret;
+}
+
+static bool pkvm_its_reclaim(int id, phys_addr_t itt, size_t size)
+{
+	return !kvm_call_hyp_nvhe(__pkvm_its_reclaim, id, itt, size);
+}
+
+static const struct its_staging_ops pkvm_its_ops = {
+	.register_its	= pkvm_its_register,
+	.map_device	= pkvm_its_map_device,
+	.activate	= pkvm_its_activate,
+	.unregister_its	= pkvm_its_unregister,
+	.post		= pkvm_its_post,
+	.reserve_device	= pkvm_its_reserve_device,
+	.reclaim	= pkvm_its_reclaim,
+};
+
+/**
+ * pkvm_its_start_deprivilege - have EL2 confine all ITSs
+ *
+ * If that does not work out the host goes on with what it has, but gets no protected
+ * VMs: neither from KVM nor, in case it should be of another mind later, from EL2.
+ *
+ * Context: process context, before any CPU is deprivileged, where hypercalls are still
+ * trusted; may sleep. Paired with pkvm_its_end_deprivilege().
+ */
+void __init pkvm_its_start_deprivilege(void)
+{
+	int ret;
+
+	if (pkvm_its_policy == PKVM_ITS_OFF) {
+		kvm_err("ITSs are not confined (kvm-arm.protected_its=off): the host can reach the memory of protected VMs\n");
+		return;
+	}
+
+	ret = its_start_deprivilege(&pkvm_its_ops);
+	if (!ret)
+		return;
+
+	kvm_err("Failed to confine the ITSs (%d), protected VMs are not available\n", ret);
+	kvm_call_hyp_nvhe(__pkvm_its_refuse_pvms);
+	pkvm_its_policy = PKVM_ITS_FAILED;
+}
+
+/**
+ * pkvm_its_end_deprivilege - the host is deprivileged, or failed to be
+ * @deprivileged: it is, on all CPUs
+ *
+ * Context: process context.
+ */
+void __init pkvm_its_end_deprivilege(bool deprivileged)
+{
+	if (pkvm_its_policy == PKVM_ITS_OFF)
+		return;
+
+	its_end_deprivilege(deprivileged);
+
+	/* EL2 refuses the GICv4 commands for now. KVM gets along without. */
+	if (!list_empty(&pkvm_its_list) && kvm_vgic_global_state.has_gicv4) {
+		kvm_info("GICv4 direct injection is not available with confined ITSs\n");
+		kvm_vgic_global_state.has_gicv4 = false;
+		kvm_vgic_global_state.has_gicv4_1 = false;
+	}
+}
+
+/**
+ * pkvm_its_allows_pvms - tell whether protected VMs can be had
+ *
+ * Return: false if an ITS could reach their memory, and nobody asked for that.
+ */
+bool pkvm_its_allows_pvms(void)
+{
+	if (pkvm_its_policy != PKVM_ITS_FAILED)
+		return true;
+
+	pr_err_ratelimited("kvm: no protected VMs: an ITS is not confined (see kvm-arm.protected_its)\n");
+
+	return false;
+}
+
+static int pkvm_its_state_show(struct seq_file *m, void *unused)
+{
+	static const char * const states[] = {
+		[PKVM_ITS_CONFINED]	= "confined",
+		[PKVM_ITS_OFF]		= "off",
+		[PKVM_ITS_FAILED]	= "failed",
+	};
+
+	seq_printf(m, "%s\n", states[pkvm_its_policy]);
+
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(pkvm_its_state);
+
+static const char * const pkvm_its_stat_names[PKVM_ITS_NR_STATS] = {
+	[PKVM_ITS_ACCEPTED]			= "accepted",
+	[PKVM_ITS_WRITES]			= "writes",
+	[PKVM_ITS_WRITES_IGNORED]		= "writes_ignored",
+	[PKVM_ITS_DEFERRED]			= "deferred",
+	[PKVM_ITS_HELD_PAGES]			= "held_pages",
+	[PKVM_ITS_REFUSED_UNKNOWN_COMMAND]	= "refused_unknown_command",
+	[PKVM_ITS_REFUSED_NOT_SUPPORTED]	= "refused_not_supported",
+	[PKVM_ITS_REFUSED_BAD_DEVICE]		= "refused_bad_device",
+	[PKVM_ITS_REFUSED_BAD_EVENT]		= "refused_bad_event",
+	[PKVM_ITS_REFUSED_BAD_ICID]		= "refused_bad_icid",
+	[PKVM_ITS_REFUSED_BAD_INTID]		= "refused_bad_intid",
+	[PKVM_ITS_REFUSED_BAD_RDBASE]		= "refused_bad_rdbase",
+	[PKVM_ITS_REFUSED_BAD_SIZE]		= "refused_bad_size",
+	[PKVM_ITS_REFUSED_BAD_ITT]		= "refused_bad_itt",
+	[PKVM_ITS_REFUSED_ITT_BUSY]		= "refused_itt_busy",
+	[PKVM_ITS_REFUSED_BAD_LEVEL2]		= "refused_bad_level2",
+	[PKVM_ITS_REFUSED_NO_MEMORY]		= "refused_no_memory",
+	[PKVM_ITS_REFUSED_NOT_MAPPED]		= "refused_not_mapped",
+};
+
+static int pkvm_its_stats_show(struct seq_file *m, void *unused)
+{
+	u64 vals[PKVM_ITS_NR_STATS], refused = 0;
+	struct pkvm_its *its = m->private;
+	unsigned int i;
+
+	for (i = 0; i < PKVM_ITS_NR_STATS; i++) {
+		vals[i] = kvm_call_hyp_nvhe(__pkvm_its_stat, its->id, i);
+		if (i >= PKVM_ITS_FIRST_REASON)
+			refused += vals[i];
+	}
+
+	for (i = 0; i < PKVM_ITS_NR_STATS; i++) {
+		if (i == PKVM_ITS_FIRST_REASON)
+			seq_printf(m, "refused %llu\n", refused);
+
+		seq_printf(m, "%s %llu\n", pkvm_its_stat_names[i], vals[i]);
+	}
+
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(pkvm_its_stats);
+
+static int __init pkvm_its_debugfs_init(void)
+{
+	struct dentry *root, *dir;
+	struct pkvm_its *its;
+	char name[17];
+
+	if (!is_protected_kvm_enabled())
+		return 0;
+
+	root = debugfs_create_dir("pkvm_its", NULL);
+	debugfs_create_file("state", 0444, root, NULL, &pkvm_its_state_fops);
+
+	list_for_each_entry(its, &pkvm_its_list, node) {
+		snprintf(name, sizeof(name), "%016llx", (u64)its->base);
+		dir = debugfs_create_dir(name, root);
+		debugfs_create_file("stats", 0400, dir, its, &pkvm_its_stats_fops);
+	}
+
+	return 0;
+}
+late_initcall(pkvm_its_debugfs_init);

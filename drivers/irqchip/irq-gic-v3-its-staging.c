@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hand-over of GICv3 ITSs to a hypervisor that confines them.
+ *
+ * Once the host is deprivileged, the hypervisor owns the memory that an ITS
+ * reads its commands from and the tables it writes to. The driver goes on with
+ * a queue and level-1 tables of its own ("staging"), from which the hypervisor
+ * takes what it finds acceptable.
+ *
+ * The hand-over takes place before any CPU is deprivileged:
+ *
+ *  - prepare: allocate the staging memory, with every dev_alloc_lock held and
+ *    kept, so that neither tables nor the set of devices change;
+ *  - register: tell the hypervisor about each ITS and the devices mapped on it;
+ *  - activate: per ITS and under its lock, with the queue drained, swap the
+ *    queues. This is the only part with interrupts off, and takes constant time.
+ *
+ * From then on commands are posted by a call to the hypervisor. When the host
+ * is deprivileged, and writes to GITS_CWRITER trap on all CPUs, the driver goes
+ * back to those (its_end_deprivilege()). There is no moment at which a CPU that
+ * is not trusted any more could reach an ITS that is not confined yet.
+ *
+ * Lock order: its_staging_lock, then the dev_alloc_lock of each ITS, then the
+ * lock of one ITS.
+ */
+
+#define pr_fmt(fmt) "ITS staging: " fmt
+
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/log2.h>
+#include <linux/overflow.h>
+#include <linux/sort.h>
+
+#include <kunit/static_stub.h>
+
+#include "irq-gic-v3-its.h"
+
+static DEFINE_MUTEX(its_staging_lock);
+
+/**
+ * its_staging_alloc - allocate zeroed memory to share with the hypervisor
+ * @node: NUMA node to prefer
+ * @size: bytes
+ *
+ * Memory is shared by the page, so whatever else a page holds would be shared as
+ * well: this always allocates whole pages.
+ *
+ * Context: process context, may sleep.
+ * Return: the memory, or NULL.
+ */
+void *its_staging_alloc(int node, size_t size)
+{
+	struct page *page;
+
+	KUNIT_STATIC_STUB_REDIRECT(its_staging_alloc, node, size);
+
+	page = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, get_order(size));
+
+	return page ? page_address(page) : NULL;
+}
+
+/**
+ * its_staging_free - free what its_staging_alloc() returned
+ * @addr: the memory
+ * @size: bytes, as it was allocated
+ */
+void its_staging_free(void *addr, size_t size)
+{
+	KUNIT_STATIC_STUB_REDIRECT(its_staging_free, addr, size);
+
+	free_pages((unsigned long)addr, get_order(size));
+}
+
+static bool its_table_is_staged(struct its_baser *baser)
+{
+	const u64 mask = GITS_BASER_VALID | GITS_BASER_INDIRECT;
+
+	return (baser->val & mask) == mask;
+}
+
+static void its_staging_unprepare(struct its_node *its)
+{
+	struct its_staging *staging = &its->staging;
+	int i;
+
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
+		if (!staging->tables[i])
+			continue;
+
+		its_staging_free(staging->tables[i],
+				 PAGE_ORDER_TO_SIZE(its->tables[i].order));
+		staging->tables[i] = NULL;
+	}
+
+	if (staging->queue)
+		its_staging_free(staging->queue, ITS_CMD_QUEUE_SZ);
+
+	staging->queue = NULL;
+}
+
+static int its_staging_prepare(struct its_node *its)
+{
+	struct its_staging *staging = &its->staging;
+	int i;
+
+	lockdep_assert_held(&its->dev_alloc_lock);
+
+	staging->queue = its_staging_alloc(its->numa_node, ITS_CMD_QUEUE_SZ);
+	if (!staging->queue)
+		return -ENOMEM;
+
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
+		struct its_baser *baser = &its->tables[i];
+		size_t size = PAGE_ORDER_TO_SIZE(baser->order);
+
+		if (!its_table_is_staged(baser))
+			continue;
+
+		staging->tables[i] = its_staging_alloc(its->numa_node, size);
+		if (!staging->tables[i]) {
+			its_staging_unprepare(its);
+			return -ENOMEM;
+		}
+
+		memcpy(staging->tables[i], baser->base, size);
+	}
+
+	return 0;
+}
+
+static int its_cmp_rdbase(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* CPUs that have not been up yet have no RDbase: they can't be targets. */
+static u32 its_collect_rdbases(struct its_node *its, u64 *rdbases)
+{
+	u32 i, nr = 0, unique = 0;
+
+	for (i = 0; i < nr_cpu_ids; i++) {
+		if (its->collections[i].target_address == ~0ULL)
+			continue;
+
+		rdbases[nr++] = its->collections[i].target_address & GENMASK_ULL(51, 16);
+	}
+
+	sort(rdbases, nr, sizeof(*rdbases), its_cmp_rdbase, NULL);
+
+	for (i = 0; i < nr; i++) {
+		if (!unique || rdbases[i] != rdbases[unique - 1])
+			rdbases[unique++] = rdbases[i];
+	}
+
+	return unique;
+}
+
+static size_t its_desc_size(void)
+{
+	return struct_size_t(struct its_staging_desc, rdbases, nr_cpu_ids);
+}
+
+static struct its_staging_desc *its_staging_describe(struct its_node *its)
+{
+	struct its_staging *staging = &its->staging;
+	struct its_staging_desc *desc;
+	int i;
+
+	desc = its_staging_alloc(its->numa_node, its_desc_size());
+	if (!desc)
+		return NULL;
+
+	desc->nr_rdbases = nr_cpu_ids;
+	desc->base = its->phys_base;
+	desc->typer = its->typer;
+	desc->cbaser = gits_read_cbaser(its->base + GITS_CBASER);
+	desc->queue = virt_to_phys(staging->queue);
+	desc->queue_nc = its->flags & ITS_FLAGS_CMDQ_NEEDS_FLUSHING;
+	desc->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, its->typer) + 1;
+	desc->lpi_bits = its_lpi_bits();
+
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
+		if (!(its->tables[i].val & GITS_BASER_VALID))
+			continue;
+
+		desc->tables[i].baser = its->tables[i].val;
+		if (staging->tables[i])
+			desc->tables[i].staging = virt_to_phys(staging->tables[i]);
+	}
+
+	desc->nr_rdbases = its_collect_rdbases(its, desc->rdbases);
+
+	return desc;
+}
+
+static int its_staging_register(struct its_node *its, const struct its_staging_ops *ops)
+{
+	struct its_staging_desc *desc;
+	struct its_device *its_dev;
+	int ret;
+
+	lockdep_assert_held(&its->dev_alloc_lock);
+
+	desc = its_staging_describe(its);
+	if (!desc)
+		return -ENOMEM;
+
+	ret = ops->register_its(desc);
+	its_staging_free(desc, its_desc_size());
+	if (ret < 0)
+		return ret;
+
+	its->staging.id = ret;
+
+	/* The list only changes with dev_alloc_lock held */
+	list_for_each_entry(its_dev, &its->its_device_list, entry) {
+		ret = ops->reserve_device(its->staging.id, its_dev->device_id);
+		if (ret)
+			goto err_unregister;
+
+		ret = ops->map_device(its->staging.id, its_dev->device_id,
+				      ilog2(its_dev->nr_ites), virt_to_phys(its_dev->itt));
+		if (ret)
+			goto err_unregister;
+	}
+
+	return 0;
+
+err_unregister:
+	ops->unregister_its(its->staging.id);
+
+	return ret;
+}
+
+static int its_wait_until_drained(struct its_node *its, u32 offset)
+{
+	u32 count = USEC_PER_SEC;
+
+	while (readl_relaxed(its->base + GITS_CREADR) != offset) {
+		if (!--count)
+			return -ETIMEDOUT;
+
+		cpu_relax();
+		udelay(1);
+	}
+
+	return 0;
+}
+
+static int its_staging_activate(struct its_node *its, const struct its_staging_ops *ops)
+{
+	struct its_staging *staging = &its->staging;
+	struct its_cmd_block *queue;
+	unsigned long flags;
+	u32 offset;
+	int ret, i;
+
+	raw_spin_lock_irqsave(&its->lock, flags);
+
+	offset = (its->cmd_write - its->cmd_base) * sizeof(*its->cmd_write);
+	ret = its_wait_until_drained(its, offset);
+	if (ret)
+		goto unlock;
+
+	queue = its->cmd_base;
+	its->cmd_base = staging->queue;
+	its->cmd_write = its->cmd_base + offset / sizeof(*its->cmd_write);
+
+	ret = ops->activate(staging->id, offset);
+	if (ret) {
+		its->cmd_base = queue;
+		its->cmd_write = its->cmd_base + offset / sizeof(*its->cmd_write);
+		goto unlock;
+	}
+
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
+		if (staging->tables[i])
+			its->tables[i].base = staging->tables[i];
+	}
+
+	staging->ops = ops;
+	staging->post = true;
+
+unlock:
+	raw_spin_unlock_irqrestore(&its->lock, flags);
+
+	return ret;
+}
+
+/**
+ * its_staging_hand_over - hand all ITSs over to the hypervisor
+ * @nodes: list of struct its_node
+ * @ops: the hypervisor's side
+ *
+ * If any ITS cannot be prepared or registered, none is handed over, and the
+ * driver is left as it was. If one cannot be activated, then those that come
+ * before it stay with the hypervisor, and the others with the driver: either
+ * works.
+ *
+ * Context: process context, each ITS's dev_alloc_lock held; may sleep.
+ * Return: 0 if the hypervisor has all ITSs, or a negative error.
+ */
+int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops *ops)
+{
+	struct its_node *its, *last;
+	const char *step;
+	int ret;
+
+	step = "prepare";
+	list_for_each_entry(its, nodes, entry) {
+		ret = its_staging_prepare(its);
+		if (ret)
+			goto err_unprepare;
+	}
+
+	step = "register";
+	list_for_each_entry(its, nodes, entry) {
+		ret = its_staging_register(its, ops);
+		if (ret)
+			goto err_unregister;
+	}
+
+	step = "activate";
+	list_for_each_entry(its, nodes, entry) {
+		ret = its_staging_activate(its, ops);
+		if (ret)
+			goto err_deactivate;
+	}
+
+	return 0;
+
+err_deactivate:
+	pr_err("ITS@%pa: failed to %s: %d\n", &its->phys_base, step, ret);
+	list_for_each_entry_from(its, nodes, entry) {
+		ops->unregister_its(its->staging.id);
+		its_staging_unprepare(its);
+	}
+
+	return ret;
+
+err_unregister:
+	last = its;
+	list_for_each_entry(its, nodes, entry) {
+		if (its == last)
+			break;
+
+		ops->unregister_its(its->staging.id);
+	}
+
+err_unprepare:
+	pr_err("ITS@%pa: failed to %s: %d\n", &its->phys_base, step, ret);
+	list_for_each_entry(its, nodes, entry)
+		its_staging_unprepare(its);
+
+	return ret;
+}
+
+/**
+ * its_staging_release - post commands by GITS_CWRITER again
+ * @nodes: list of struct its_node
+ *
+ * Context: any; writes to the guarded registers trap on each CPU that may use the
+ * ITSs.
+ */
+void its_staging_release(struct list_head *nodes)
+{
+	struct its_node *its;
+	unsigned long flags;
+
+	list_for_each_entry(its, nodes, entry) {
+		raw_spin_lock_irqsave(&its->lock, flags);
+		its->staging.post = false;
+		raw_spin_unlock_irqrestore(&its->lock, flags);
+	}
+}
+
+/**
+ * its_staging_reserve - make sure that a device can be mapped
+ * @its: the ITS
+ * @dev_id: DeviceID
+ *
+ * The hypervisor keeps a record for each mapped device, in memory that the host
+ * gives it for the purpose.
+ *
+ * Context: process context, dev_alloc_lock held; may sleep.
+ * Return: true if MAPD has what it needs, false if there is no memory.
+ */
+bool its_staging_reserve(struct its_node *its, u32 dev_id)
+{
+	lockdep_assert_held(&its->dev_alloc_lock);
+
+	if (!its_is_staged(its))
+		return true;
+
+	return !its->staging.ops->reserve_device(its->staging.id, dev_id);
+}
+
+/**
+ * its_staging_reclaim - tell whether an unmapped device's ITT may be used again
+ * @its_dev: the device, after MAPD(V=0) has completed
+ *
+ * The hypervisor lets go of an ITT only when it has seen the hardware execute
+ * the unmap. If it has not, the memory must be left alone for good.
+ *
+ * Context: process context, dev_alloc_lock held.
+ * Return: true if the ITT can be freed.
+ */
+bool its_staging_reclaim(struct its_device *its_dev)
+{
+	struct its_node *its = its_dev->its;
+
+	lockdep_assert_held(&its->dev_alloc_lock);
+
+	if (!its_is_staged(its))
+		return true;
+
+	if (its->staging.ops->reclaim(its->staging.id, virt_to_phys(its_dev->itt),
+				      its_dev->itt_sz))
+		return true;
+
+	pr_warn_ratelimited("ITS@%pa: ITT of device %x is still in use, leaking it\n",
+			    &its->phys_base, its_dev->device_id);
+
+	return false;
+}
+
+/**
+ * its_start_deprivilege - hand the ITSs over, before the host is deprivileged
+ * @ops: the hypervisor's side
+ *
+ * To be paired with its_end_deprivilege(), whatever this returns. In between no
+ * device can be mapped or unmapped; everything else works.
+ *
+ * Context: process context, before any CPU is deprivileged; may sleep.
+ * Return: 0 if every ITS is confined (or there is none), or a negative error.
+ */
+int its_start_deprivilege(const struct its_staging_ops *ops)
+{
+	struct its_node *its;
+
+	mutex_lock(&its_staging_lock);
+
+	list_for_each_entry(its, &its_nodes, entry)
+		mutex_lock_nest_lock(&its->dev_alloc_lock, &its_staging_lock);
+
+	return its_staging_hand_over(&its_nodes, its_inject_failure(ops));
+}
+
+/**
+ * its_end_deprivilege - finish what its_start_deprivilege() has begun
+ * @deprivileged: all CPUs have been deprivileged
+ *
+ * If not, commands go on being posted by calls, which work in any case.
+ *
+ * Context: process context.
+ */
+void its_end_deprivilege(bool deprivileged)
+{
+	struct its_node *its;
+
+	if (deprivileged)
+		its_staging_release(&its_nodes);
+
+	list_for_each_entry(its, &its_nodes, entry)
+		mutex_unlock(&its->dev_alloc_lock);
+
+	mutex_unlock(&its_staging_lock);
+}

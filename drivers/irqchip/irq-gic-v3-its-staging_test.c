@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests for the hand-over of GICv3 ITSs: several ITSs made of memory, and a
+ * hypervisor that keeps an account of what it is asked, and fails when told to.
+ */
+
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "irq-gic-v3-its.h"
+
+#define NR_ITS		3
+#define NR_DEVS		2
+#define L1_ORDER	1
+
+/* Commands posted before the hand-over, per ITS: at the start, amid, at the end */
+static const u32 fake_offsets[NR_ITS] = { 0, 17 * 32, ITS_CMD_QUEUE_SZ - 32 };
+
+enum fake_call {
+	FAKE_ALLOC,
+	FAKE_REGISTER,
+	FAKE_RESERVE,
+	FAKE_MAP,
+	FAKE_ACTIVATE,
+	FAKE_NR_CALLS,
+};
+
+struct fake_its {
+	struct its_node		node;
+	struct its_node		before;
+	struct its_device	devs[NR_DEVS];
+	void			*l1;
+	void			*flat;
+	u64			rdbases[8];
+	u32			nr_rdbases;
+	phys_addr_t		queue;
+	phys_addr_t		staging_l1;
+	u32			mapped;
+	u32			offset;
+	bool			registered;
+	bool			active;
+};
+
+struct fake_world {
+	struct list_head	nodes;
+	struct fake_its		its[NR_ITS];
+	int			calls[FAKE_NR_CALLS];
+	enum fake_call		fail_call;
+	int			fail_at;
+	int			nr_allocated;
+	int			nr_registered;
+	u32			reserved;
+	bool			in_use;
+};
+
+static struct fake_world *world;
+
+/* True for the call that the test wants to fail */
+static bool fake_fails(enum fake_call call)
+{
+	return world->calls[call]++ == world->fail_at && world->fail_call == call;
+}
+
+static void *fake_alloc(int node, size_t size)
+{
+	struct page *page;
+
+	if (fake_fails(FAKE_ALLOC))
+		return NULL;
+
+	page = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, get_order(size));
+	if (!page)
+		return NULL;
+
+	world->nr_allocated++;
+
+	return page_address(page);
+}
+
+static void fake_free(void *addr, size_t size)
+{
+	world->nr_allocated--;
+	free_pages((unsigned long)addr, get_order(size));
+}
+
+static int fake_register(const struct its_staging_desc *desc)
+{
+	struct fake_its *its;
+	u32 i;
+
+	if (fake_fails(FAKE_REGISTER))
+		return -EPERM;
+
+	for (i = 0; i < NR_ITS; i++) {
+		its = &world->its[i];
+		if (its->node.phys_base != desc->base)
+			continue;
+
+		its->registered = true;
+		its->queue = desc->queue;
+		its->staging_l1 = desc->tables[0].staging;
+		its->nr_rdbases = desc->nr_rdbases;
+		memcpy(its->rdbases, desc->rdbases,
+		       sizeof(u64) * min_t(u32, desc->nr_rdbases, ARRAY_SIZE(its->rdbases)));
+		world->nr_registered++;
+		return i;
+	}
+
+	return -ENODEV;
+}
+
+static void fake_unregister(int id)
+{
+	world->its[id].registered = false;
+	world->its[id].mapped = 0;
+	world->nr_registered--;
+}
+
+static int fake_reserve(int id, u32 dev_id)
+{
+	if (fake_fails(FAKE_RESERVE))
+		return -ENOMEM;
+
+	world->reserved = dev_id;
+
+	return 0;
+}
+
+static int fake_map(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
+{
+	struct fake_its *its = &world->its[id];
+
+	if (fake_fails(FAKE_MAP) || dev_id != world->reserved)
+		return -EINVAL;
+
+	if (virt_to_phys(its->devs[dev_id].itt) == itt &&
+	    BIT(event_bits) == its->devs[dev_id].nr_ites)
+		its->mapped |= BIT(dev_id);
+
+	return 0;
+}
+
+static int fake_activate(int id, u32 offset)
+{
+	if (fake_fails(FAKE_ACTIVATE))
+		return -EBUSY;
+
+	world->its[id].active = true;
+	world->its[id].offset = offset;
+
+	return 0;
+}
+
+static bool fake_reclaim(int id, phys_addr_t itt, size_t size)
+{
+	return !world->in_use;
+}
+
+static const struct its_staging_ops fake_ops = {
+	.register_its	= fake_register,
+	.map_device	= fake_map,
+	.activate	= fake_activate,
+	.unregister_its	= fake_unregister,
+	.reserve_device	= fake_reserve,
+	.reclaim	= fake_reclaim,
+};
+
+static void *fake_pages(struct kunit *test, size_t size)
+{
+	void *mem = kunit_kzalloc(test, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mem);
+
+	return mem;
+}
+
+static void fake_its_init(struct kunit *test, struct fake_its *its, u32 i)
+{
+	struct its_node *node = &its->node;
+	u32 cpu, dev;
+
+	raw_spin_lock_init(&node->lock);
+	mutex_init(&node->dev_alloc_lock);
+	INIT_LIST_HEAD(&node->its_device_list);
+
+	node->numa_node = NUMA_NO_NODE;
+	node->phys_base = SZ_1G + i * SZ_128K;
+	node->base = (void __iomem *)fake_pages(test, SZ_64K);
+	node->cmd_base = fake_pages(test, ITS_CMD_QUEUE_SZ);
+	node->cmd_write = (void *)node->cmd_base + fake_offsets[i];
+	node->typer = FIELD_PREP(GITS_TYPER_ITT_ENTRY_SIZE, 7);
+	writel_relaxed(fake_offsets[i], node->base + GITS_CREADR);
+
+	its->l1 = fake_pages(test, PAGE_ORDER_TO_SIZE(L1_ORDER));
+	memset(its->l1, 0xa0 + i, PAGE_ORDER_TO_SIZE(L1_ORDER));
+	node->tables[0] = (struct its_baser) {
+		.base	= its->l1,
+		.val	= GITS_BASER_VALID | GITS_BASER_INDIRECT,
+		.order	= L1_ORDER,
+		.psz	= SZ_64K,
+	};
+
+	its->flat = fake_pages(test, PAGE_SIZE);
+	node->tables[1] = (struct its_baser) {
+		.base	= its->flat,
+		.val	= GITS_BASER_VALID,
+		.psz	= SZ_4K,
+	};
+
+	/* Two redistributors, known to the CPUs in no order and more than once */
+	node->collections = kunit_kcalloc(test, nr_cpu_ids, sizeof(*node->collections),
+					  GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, node->collections);
+	for (cpu = 0; cpu < nr_cpu_ids; cpu++)
+		node->collections[cpu].target_address = cpu < 2 ? (u64)(2 - cpu) << 16 : ~0ULL;
+	if (nr_cpu_ids > 3)
+		node->collections[3].target_address = BIT(16);
+
+	for (dev = 0; dev < NR_DEVS; dev++) {
+		its->devs[dev] = (struct its_device) {
+			.its		= node,
+			.itt		= fake_pages(test, ITS_ITT_ALIGN),
+			.itt_sz		= ITS_ITT_ALIGN,
+			.nr_ites	= 2 << dev,
+			.device_id	= dev,
+		};
+		list_add_tail(&its->devs[dev].entry, &node->its_device_list);
+	}
+
+	list_add_tail(&node->entry, &world->nodes);
+	mutex_lock(&node->dev_alloc_lock);
+}
+
+static int staging_test_init(struct kunit *test)
+{
+	u32 i;
+
+	world = kunit_kzalloc(test, sizeof(*world), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, world);
+
+	INIT_LIST_HEAD(&world->nodes);
+	world->fail_call = FAKE_NR_CALLS;
+
+	for (i = 0; i < NR_ITS; i++)
+		fake_its_init(test, &world->its[i], i);
+
+	/* The locks change by being taken, so this comes last */
+	for (i = 0; i < NR_ITS; i++)
+		world->its[i].before = world->its[i].node;
+
+	kunit_activate_static_stub(test, its_staging_alloc, fake_alloc);
+	kunit_activate_static_stub(test, its_staging_free, fake_free);
+
+	return 0;
+}
+
+static void staging_test_exit(struct kunit *test)
+{
+	struct its_node *node;
+	u32 i, t;
+
+	for (i = 0; i < NR_ITS; i++) {
+		node = &world->its[i].node;
+		mutex_unlock(&node->dev_alloc_lock);
+
+		if (node->staging.queue)
+			fake_free(node->staging.queue, ITS_CMD_QUEUE_SZ);
+		for (t = 0; t < GITS_BASER_NR_REGS; t++) {
+			if (node->staging.tables[t])
+				fake_free(node->staging.tables[t],
+					  PAGE_ORDER_TO_SIZE(node->tables[t].order));
+		}
+	}
+}
+
+/* The driver's view of an ITS that was not handed over. The ID is a note, not a state. */
+static void expect_untouched(struct kunit *test, struct fake_its *its)
+{
+	struct its_node *node = &its->node, *before = &its->before;
+
+	node->staging.id = before->staging.id;
+	KUNIT_EXPECT_MEMEQ(test, &node->staging, &before->staging, sizeof(node->staging));
+	KUNIT_EXPECT_MEMEQ(test, node->tables, before->tables, sizeof(node->tables));
+	KUNIT_EXPECT_PTR_EQ(test, node->cmd_base, before->cmd_base);
+	KUNIT_EXPECT_PTR_EQ(test, node->cmd_write, before->cmd_write);
+	KUNIT_EXPECT_FALSE(test, its->registered);
+	KUNIT_EXPECT_FALSE(test, its->active);
+}
+
+static void expect_all_untouched(struct kunit *test)
+{
+	u32 i;
+
+	for (i = 0; i < NR_ITS; i++)
+		expect_untouched(test, &world->its[i]);
+
+	KUNIT_EXPECT_EQ(test, world->nr_allocated, 0);
+	KUNIT_EXPECT_EQ(test, world->nr_registered, 0);
+}
+
+static void expect_handed_over(struct kunit *test, struct fake_its *its, u32 i)
+{
+	struct its_node *node = &its->node, *before = &its->before;
+
+	KUNIT_EXPECT_TRUE(test, its->registered);
+	KUNIT_EXPECT_TRUE(test, its->active);
+	KUNIT_EXPECT_TRUE(test, its_is_staged(node));
+	KUNIT_EXPECT_TRUE(test, node->staging.post);
+
+	/* The same offset in another queue */
+	KUNIT_EXPECT_PTR_EQ(test, node->cmd_base, node->staging.queue);
+	KUNIT_EXPECT_PTR_NE(test, node->cmd_base, before->cmd_base);
+	KUNIT_EXPECT_EQ(test, (void *)node->cmd_write - (void *)node->cmd_base, fake_offsets[i]);
+	KUNIT_EXPECT_EQ(test, its->offset, fake_offsets[i]);
+	KUNIT_EXPECT_EQ(test, its->queue, virt_to_phys(node->staging.queue));
+
+	/* A level-1 table moves with its contents, a flat one stays */
+	KUNIT_EXPECT_PTR_EQ(test, node->tables[0].base, node->staging.tables[0]);
+	KUNIT_EXPECT_PTR_NE(test, node->tables[0].base, its->l1);
+	KUNIT_EXPECT_MEMEQ(test, node->tables[0].base, its->l1, PAGE_ORDER_TO_SIZE(L1_ORDER));
+	KUNIT_EXPECT_EQ(test, its->staging_l1, virt_to_phys(node->tables[0].base));
+	KUNIT_EXPECT_PTR_EQ(test, node->tables[1].base, its->flat);
+
+	KUNIT_EXPECT_EQ(test, its->mapped, GENMASK(NR_DEVS - 1, 0));
+}
+
+static void staging_test_all(struct kunit *test)
+{
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+
+	for (i = 0; i < NR_ITS; i++)
+		expect_handed_over(test, &world->its[i], i);
+
+	/* Queue and level-1 table of each, and nothing else */
+	KUNIT_EXPECT_EQ(test, world->nr_allocated, 2 * NR_ITS);
+}
+
+static void staging_test_none(struct kunit *test)
+{
+	LIST_HEAD(nodes);
+
+	KUNIT_EXPECT_EQ(test, its_staging_hand_over(&nodes, &fake_ops), 0);
+	expect_all_untouched(test);
+}
+
+static void staging_test_rdbases(struct kunit *test)
+{
+	struct fake_its *its = &world->its[0];
+
+	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+
+	if (nr_cpu_ids < 2)
+		kunit_skip(test, "needs two possible CPUs");
+
+	KUNIT_EXPECT_EQ(test, its->nr_rdbases, 2);
+	KUNIT_EXPECT_EQ(test, its->rdbases[0], BIT(16));
+	KUNIT_EXPECT_EQ(test, its->rdbases[1], BIT(17));
+}
+
+/* Fail the first call of a kind, then the second, ..., until there is none to fail. */
+static void fail_each(struct kunit *test, enum fake_call call, int expected_calls, int err)
+{
+	int n;
+
+	world->fail_call = call;
+
+	for (n = 0; n < expected_calls; n++) {
+		memset(world->calls, 0, sizeof(world->calls));
+		world->fail_at = n;
+
+		KUNIT_EXPECT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), err);
+		KUNIT_EXPECT_EQ(test, world->calls[call], n + 1);
+		expect_all_untouched(test);
+	}
+
+	memset(world->calls, 0, sizeof(world->calls));
+	world->fail_at = n;
+	KUNIT_EXPECT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+	KUNIT_EXPECT_EQ(test, world->calls[call], expected_calls);
+}
+
+static void staging_test_alloc_fails(struct kunit *test)
+{
+	/* Queue, level-1 table and, for the time of the call, descriptor */
+	fail_each(test, FAKE_ALLOC, 3 * NR_ITS, -ENOMEM);
+}
+
+static void staging_test_register_fails(struct kunit *test)
+{
+	fail_each(test, FAKE_REGISTER, NR_ITS, -EPERM);
+}
+
+static void staging_test_reserve_fails(struct kunit *test)
+{
+	fail_each(test, FAKE_RESERVE, NR_ITS * NR_DEVS, -ENOMEM);
+}
+
+static void staging_test_map_fails(struct kunit *test)
+{
+	fail_each(test, FAKE_MAP, NR_ITS * NR_DEVS, -EINVAL);
+}
+
+static void activate_fails_at(struct kunit *test, int nr)
+{
+	int i;
+
+	world->fail_call = FAKE_ACTIVATE;
+	world->fail_at = nr;
+
+	KUNIT_EXPECT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), -EBUSY);
+
+	for (i = 0; i < nr; i++)
+		expect_handed_over(test, &world->its[i], i);
+	for (; i < NR_ITS; i++)
+		expect_untouched(test, &world->its[i]);
+
+	KUNIT_EXPECT_EQ(test, world->nr_registered, nr);
+	KUNIT_EXPECT_EQ(test, world->nr_allocated, 2 * nr);
+}
+
+static void staging_test_activate_first_fails(struct kunit *test)
+{
+	activate_fails_at(test, 0);
+	expect_all_untouched(test);
+}
+
+static void staging_test_activate_middle_fails(struct kunit *test)
+{
+	activate_fails_at(test, 1);
+}
+
+static void staging_test_activate_last_fails(struct kunit *test)
+{
+	activate_fails_at(test, NR_ITS - 1);
+}
+
+static void staging_test_not_drained(struct kunit *test)
+{
+	/* The hardware is one command short of where the driver is */
+	writel_relaxed(fake_offsets[1] - 32, world->its[1].node.base + GITS_CREADR);
+
+	KUNIT_EXPECT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), -ETIMEDOUT);
+	expect_handed_over(test, &world->its[0], 0);
+	expect_untouched(test, &world->its[1]);
+	expect_untouched(test, &world->its[2]);
+	KUNIT_EXPECT_EQ(test, world->calls[FAKE_ACTIVATE], 1);
+}
+
+static void staging_test_release(struct kunit *test)
+{
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+	its_staging_release(&world->nodes);
+
+	for (i = 0; i < NR_ITS; i++) {
+		KUNIT_EXPECT_TRUE(test, its_is_staged(&world->its[i].node));
+		KUNIT_EXPECT_FALSE(test, world->its[i].node.staging.post);
+	}
+}
+
+static void staging_test_reserve(struct kunit *test)
+{
+	struct its_node *node = &world->its[1].node;
+
+	/* Nobody to ask yet */
+	world->fail_call = FAKE_RESERVE;
+	KUNIT_EXPECT_TRUE(test, its_staging_reserve(node, 42));
+	KUNIT_EXPECT_EQ(test, world->calls[FAKE_RESERVE], 0);
+
+	world->fail_call = FAKE_NR_CALLS;
+	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+
+	KUNIT_EXPECT_TRUE(test, its_staging_reserve(node, 42));
+	KUNIT_EXPECT_EQ(test, world->reserved, 42);
+
+	world->fail_call = FAKE_RESERVE;
+	world->fail_at = world->calls[FAKE_RESERVE];
+	KUNIT_EXPECT_FALSE(test, its_staging_reserve(node, 43));
+}
+
+static void staging_test_reclaim(struct kunit *test)
+{
+	struct its_device *dev = &world->its[2].devs[0];
+
+	/* Nobody else could be using it */
+	world->in_use = true;
+	KUNIT_EXPECT_TRUE(test, its_staging_reclaim(dev));
+
+	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+	KUNIT_EXPECT_FALSE(test, its_staging_reclaim(dev));
+
+	world->in_use = false;
+	KUNIT_EXPECT_TRUE(test, its_staging_reclaim(dev));
+}
+
+static struct kunit_case staging_test_cases[] = {
+	KUNIT_CASE(staging_test_all),
+	KUNIT_CASE(staging_test_none),
+	KUNIT_CASE(staging_test_rdbases),
+	KUNIT_CASE(staging_test_alloc_fails),
+	KUNIT_CASE(staging_test_register_fails),
+	KUNIT_CASE(staging_test_reserve_fails),
+	KUNIT_CASE(staging_test_map_fails),
+	KUNIT_CASE(staging_test_activate_first_fails),
+	KUNIT_CASE(staging_test_activate_middle_fails),
+	KUNIT_CASE(staging_test_activate_last_fails),
+	KUNIT_CASE_SLOW(staging_test_not_drained),
+	KUNIT_CASE(staging_test_release),
+	KUNIT_CASE(staging_test_reserve),
+	KUNIT_CASE(staging_test_reclaim),
+	{}
+};
+
+static struct kunit_suite staging_test_suite = {
+	.name		= "its-staging",
+	.init		= staging_test_init,
+	.exit		= staging_test_exit,
+	.test_cases	= staging_test_cases,
+};
+
+kunit_test_suite(staging_test_suite);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private types of the GICv3 ITS driver.
+ *
+ * Copyright (C) 2013-2017 ARM Limited, All Rights Reserved.
+ * Author: Marc Zyngier <marc.zyngier@arm.com>
+ */
+#ifndef _IRQ_GIC_V3_ITS_H
+#define _IRQ_GIC_V3_ITS_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/sizes.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include <linux/irqchip/arm-gic-v3.h>
+#include <linux/irqchip/arm-gic-v3-staging.h>
+#include <linux/irqchip/arm-gic-v4.h>
+
+#define ITS_FLAGS_CMDQ_NEEDS_FLUSHING		(1ULL << 0)
+#define ITS_FLAGS_WORKAROUND_CAVIUM_22375	(1ULL << 1)
+#define ITS_FLAGS_WORKAROUND_CAVIUM_23144	(1ULL << 2)
+#define ITS_FLAGS_FORCE_NON_SHAREABLE		(1ULL << 3)
+#define ITS_FLAGS_WORKAROUND_HISILICON_162100801	(1ULL << 4)
+
+#define ITS_ITT_ALIGN		SZ_256
+
+/*
+ * ITTs that share a page take sixteenths of it, so that whoever has to know which
+ * parts of a page are in use needs no more than 16 bits a page, whatever the page
+ * size. With 4K pages this is the alignment that the architecture asks for.
+ */
+#define ITS_ITT_GRANULE		(PAGE_SIZE / 16)
+static_assert(ITS_ITT_GRANULE % ITS_ITT_ALIGN == 0);
+
+/*
+ * Small ITTs share pages. They are handed out in sixteenths of a page, so that
+ * whoever has to know which parts of a page are in use needs one 16-bit map of
+ * it, whatever the page size is. With 4K pages that is the alignment that the
+ * architecture asks for.
+ */
+#define ITS_ITT_GRANULE		(PAGE_SIZE / 16)
+
+/* Convert page order to size in bytes */
+#define PAGE_ORDER_TO_SIZE(o)	(PAGE_SIZE << (o))
+
+/*
+ * The ITS command block, which is what the ITS actually parses.
+ */
+struct its_cmd_block {
+	union {
+		u64	raw_cmd[4];
+		__le64	raw_cmd_le[4];
+	};
+};
+
+#define ITS_CMD_QUEUE_SZ		SZ_64K
+#define ITS_CMD_QUEUE_NR_ENTRIES	(ITS_CMD_QUEUE_SZ / sizeof(struct its_cmd_block))
+
+/*
+ * Collection structure - just an ID, and a redistributor address to
+ * ping. We use one per CPU as a bag of interrupts assigned to this
+ * CPU.
+ */
+struct its_collection {
+	u64			target_address;
+	u16			col_id;
+};
+
+/*
+ * The ITS_BASER structure - contains memory information, cached
+ * value of BASER register configuration and ITS page size.
+ */
+struct its_baser {
+	void		*base;
+	u64		val;
+	u32		order;
+	u32		psz;
+};
+
+/**
+ * struct its_staging - what the driver keeps of a hand-over
+ * @ops:	the hypervisor's side; NULL as long as the driver has the ITS for
+ *		itself. Written under both locks of the ITS
+ * @id:		what the hypervisor calls this ITS
+ * @post:	post commands with @ops->post instead of writing GITS_CWRITER.
+ *		Protected by the ITS lock
+ * @queue:	the staging command queue
+ * @tables:	staging copies of the level-1 tables, NULL for a flat table
+ */
+struct its_staging {
+	const struct its_staging_ops	*ops;
+	int				id;
+	bool				post;
+	struct its_cmd_block		*queue;
+	void				*tables[GITS_BASER_NR_REGS];
+};
+
+struct its_device;
+
+/*
+ * The ITS structure - contains most of the infrastructure, with the
+ * top-level MSI domain, the command queue, the collections, and the
+ * list of devices writing to it.
+ *
+ * dev_alloc_lock has to be taken for device allocations, while the
+ * spinlock must be taken to parse data structures such as the device
+ * list.
+ */
+struct its_node {
+	raw_spinlock_t		lock;
+	struct mutex		dev_alloc_lock;
+	struct list_head	entry;
+	void __iomem		*base;
+	void __iomem		*sgir_base;
+	phys_addr_t		phys_base;
+	struct its_cmd_block	*cmd_base;
+	struct its_cmd_block	*cmd_write;
+	struct its_baser	tables[GITS_BASER_NR_REGS];
+	struct its_collection	*collections;
+	struct fwnode_handle	*fwnode_handle;
+	u64			(*get_msi_base)(struct its_device *its_dev);
+	u64			typer;
+	u64			cbaser_save;
+	u32			ctlr_save;
+	u32			mpidr;
+	struct list_head	its_device_list;
+	u64			flags;
+	unsigned long		list_nr;
+	int			numa_node;
+	unsigned int		msi_domain_flags;
+	u32			pre_its_base; /* for Socionext Synquacer */
+	int			vlpi_redist_offset;
+	struct its_staging	staging;
+};
+
+struct event_lpi_map {
+	unsigned long		*lpi_map;
+	u16			*col_map;
+	irq_hw_number_t		lpi_base;
+	int			nr_lpis;
+	raw_spinlock_t		vlpi_lock;
+	struct its_vm		*vm;
+	struct its_vlpi_map	*vlpi_maps;
+	int			nr_vlpis;
+};
+
+/*
+ * The ITS view of a device - belongs to an ITS, owns an interrupt
+ * translation table, and a list of interrupts.  If some of its
+ * LPIs are injected into a guest (GICv4), the event_map.vm field
+ * indicates which one.
+ */
+struct its_device {
+	struct list_head	entry;
+	struct its_node		*its;
+	struct event_lpi_map	event_map;
+	void			*itt;
+	u32			itt_sz;
+	u32			nr_ites;
+	u32			device_id;
+	bool			shared;
+};
+
+/* All ITSs. Only ever grows, and no more once initcalls run. */
+extern struct list_head its_nodes;
+
+u32 its_lpi_bits(void);
+
+void *its_staging_alloc(int node, size_t size);
+void its_staging_free(void *addr, size_t size);
+int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops *ops);
+void its_staging_release(struct list_head *nodes);
+bool its_staging_reserve(struct its_node *its, u32 dev_id);
+bool its_staging_reclaim(struct its_device *its_dev);
+
+/**
+ * its_is_staged - tell whether a hypervisor owns what this ITS reads and writes
+ * @its: the ITS
+ *
+ * Context: the ITS's dev_alloc_lock or its lock held.
+ */
+static inline bool its_is_staged(struct its_node *its)
+{
+	return its->staging.ops;
+}
+
+#ifdef CONFIG_ARM_GIC_V3_ITS_INJECT
+int its_inject_commands(struct its_node *its, const struct its_cmd_block *cmds,
+			unsigned int nr, bool wait);
+u64 its_inject_cwriter(struct its_node *its);
+const struct its_staging_ops *its_inject_failure(const struct its_staging_ops *ops);
+#else
+static inline const struct its_staging_ops *its_inject_failure(const struct its_staging_ops *ops)
+{
+	return ops;
+}
+#endif
+
+#endif /* _IRQ_GIC_V3_ITS_H */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the GICv3 ITS driver and a hypervisor that confines the
+ * ITS: the driver *stages* commands and level-1 table entries in memory of its
+ * own, the hypervisor checks them and *commits* them to the memory that the
+ * hardware reads and that the driver can no longer reach.
+ */
+#ifndef __LINUX_IRQCHIP_ARM_GIC_V3_STAGING_H
+#define __LINUX_IRQCHIP_ARM_GIC_V3_STAGING_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+#include <linux/irqchip/arm-gic-v3.h>
+
+/**
+ * struct its_staging_table - one GITS_BASER<n> at the hand-over
+ * @baser:	the value the driver left in the register, 0 if it does not use it
+ * @staging:	physical address of the driver's copy of the level-1 table, 0 if
+ *		the table is flat
+ */
+struct its_staging_table {
+	u64		baser;
+	phys_addr_t	staging;
+};
+
+/**
+ * struct its_staging_desc - all that the hypervisor is told about an ITS
+ * @base:	physical address of the control frame (64K)
+ * @typer:	what the driver takes for the value of GITS_TYPER
+ * @cbaser:	the value the driver left in GITS_CBASER
+ * @queue:	physical address of the staging command queue, which is as large
+ *		as the one in @cbaser
+ * @queue_nc:	the ITS reads its command queue without snooping the caches,
+ *		whatever @cbaser says
+ * @itt_entry_size: bytes per interrupt translation entry
+ * @lpi_bits:	number of INTID bits that the LPI tables cover
+ * @tables:	the tables, indexed like GITS_BASER<n>
+ * @nr_rdbases:	number of entries of @rdbases, at least one
+ * @rdbases:	RDbase of each known redistributor, in the format that
+ *		GITS_TYPER.PTA asks for and with bits [51:16] in place, ascending
+ */
+struct its_staging_desc {
+	phys_addr_t			base;
+	u64				typer;
+	u64				cbaser;
+	phys_addr_t			queue;
+	bool				queue_nc;
+	u32				itt_entry_size;
+	u32				lpi_bits;
+	struct its_staging_table	tables[GITS_BASER_NR_REGS];
+	u32				nr_rdbases;
+	u64				rdbases[] __counted_by(nr_rdbases);
+};
+
+/**
+ * struct its_staging_ops - what the driver asks of the hypervisor's side
+ * @register_its:	announce an ITS. Process context, may sleep. Returns an ID
+ *			for the other calls or a negative error, and then nothing
+ *			has changed.
+ * @map_device:		announce a device that is mapped already. Process context,
+ *			may sleep.
+ * @activate:		from now on commands are taken from the staging queue,
+ *			starting at @offset (bytes), where the hardware's read and
+ *			write pointers both are. Called under the ITS lock, does not
+ *			sleep and takes constant time.
+ * @unregister_its:	undo @register_its and @map_device for an ITS that has not
+ *			been activated. Process context, may sleep.
+ * @post:		do what a write of @offset (bytes) to GITS_CWRITER does. For
+ *			use until such writes reach the hypervisor by themselves.
+ *			Called under the ITS lock, does not sleep.
+ * @reserve_device:	have the hypervisor ready to keep track of @dev_id. To be
+ *			called before MAPD. Process context, may sleep.
+ * @reclaim:		true if nothing in [@itt, @itt + @size) is part of an ITT any
+ *			more; the pages that lie in it as a whole are the host's again.
+ *			To be called after an MAPD(V=0) has completed and before the
+ *			memory is used again. Process context.
+ */
+struct its_staging_ops {
+	int	(*register_its)(const struct its_staging_desc *desc);
+	int	(*map_device)(int id, u32 dev_id, u32 event_bits, phys_addr_t itt);
+	int	(*activate)(int id, u32 offset);
+	void	(*unregister_its)(int id);
+	void	(*post)(int id, u32 offset);
+	int	(*reserve_device)(int id, u32 dev_id);
+	bool	(*reclaim)(int id, phys_addr_t itt, size_t size);
+};
+
+#ifdef CONFIG_ARM_GIC_V3_ITS
+int its_start_deprivilege(const struct its_staging_ops *ops);
+void its_end_deprivilege(bool deprivileged);
+#else
+static inline int its_start_deprivilege(const struct its_staging_ops *ops)
+{
+	return 0;
+}
+
+static inline void its_end_deprivilege(bool deprivileged) { }
+#endif
+
+#endif /* __LINUX_IRQCHIP_ARM_GIC_V3_STAGING_H */

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pkvm_its_handover - What became of the ITSs when the host was deprivileged
+ *
+ * Compares what was asked for on the kernel's command line with what the kernel
+ * says it has done, and with what follows from that for protected VMs.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "pkvm_its.h"
+
+static char state[32];
+static char cmdline[4096];
+
+/* The last of several parameters of the same name counts. */
+static bool param_is(const char *name, const char *value)
+{
+	size_t nlen = strlen(name), vlen = strlen(value);
+	bool found = false;
+	const char *p;
+
+	for (p = cmdline; (p = strstr(p, name)); p += nlen) {
+		if (p != cmdline && p[-1] != ' ')
+			continue;
+		if (p[nlen] != '=')
+			continue;
+		found = !strncmp(p + nlen + 1, value, vlen) &&
+			(p[nlen + 1 + vlen] == ' ' || !p[nlen + 1 + vlen]);
+	}
+
+	return found;
+}
+
+static bool is(const char *s)
+{
+	return !strcmp(state, s);
+}
+
+/* Number of ITSs that have statistics. */
+static int nr_stats(void)
+{
+	struct dirent *de;
+	int nr = 0;
+	DIR *dir;
+
+	dir = opendir(PKVM_ITS_DEBUGFS);
+	if (!dir)
+		return -errno;
+
+	while ((de = readdir(dir))) {
+		struct its its = {};
+
+		if (strlen(de->d_name) != 16)
+			continue;
+		memcpy(its.name, de->d_name, sizeof(its.name));
+		nr += its_has_stats(&its);
+	}
+	closedir(dir);
+
+	return nr;
+}
+
+static void test_state(void)
+{
+	bool off = param_is("kvm-arm.protected_its", "off") ||
+		   param_is("kvm-arm.protected_its", "0") ||
+		   param_is("kvm-arm.protected_its", "n");
+	bool ok;
+
+	ksft_print_msg("state is %s, asked for %s\n", state,
+		       off ? "off" : "on");
+	ok = off ? is("off") : is("confined") || is("failed");
+	ksft_test_result(ok, "state_matches_command_line\n");
+}
+
+static void test_policy(void)
+{
+	int prot = pvm_probe(true), plain = pvm_probe(false);
+
+	ksft_print_msg("protected VM: %s, other VM: %s\n",
+		       prot ? strerror(-prot) : "created",
+		       plain ? strerror(-plain) : "created");
+	ksft_test_result(is("failed") ? prot < 0 : !prot,
+			 "protected_vm_policy\n");
+	ksft_test_result(!plain, "other_vms_unaffected\n");
+}
+
+/* Only a confined ITS has them, and then each ITS that there is. */
+static void test_stats_present(void)
+{
+	int nr = nr_stats(), all = its_count();
+
+	ksft_print_msg("%d ITSs, %d with statistics\n", all, nr);
+	if (is("confined"))
+		ksft_test_result(nr > 0 && (all < 0 || nr == all),
+				 "stats_present\n");
+	else
+		ksft_test_result(nr <= 0, "stats_present\n");
+}
+
+static const char *const reasons[] = {
+	"unknown_command", "not_supported", "bad_device", "bad_event",
+	"bad_icid", "bad_intid", "bad_rdbase", "bad_size", "bad_itt",
+	"itt_busy", "bad_level2", "no_memory", "not_mapped",
+};
+
+static void test_stats_sane(void)
+{
+	u64 accepted, refused, writes, ignored, deferred, held, val, sum = 0;
+	struct its its = {};
+	struct dirent *de;
+	bool ok = true;
+	unsigned int i;
+	char name[64];
+	DIR *dir;
+
+	if (!is("confined")) {
+		ksft_test_result_skip("stats_sane: the ITSs are not confined\n");
+		return;
+	}
+
+	dir = opendir(PKVM_ITS_DEBUGFS);
+	while (dir && (de = readdir(dir))) {
+		if (strlen(de->d_name) != 16)
+			continue;
+		memcpy(its.name, de->d_name, sizeof(its.name));
+
+		if (its_stat(&its, "accepted", &accepted) ||
+		    its_stat(&its, "refused", &refused) ||
+		    its_stat(&its, "writes", &writes) ||
+		    its_stat(&its, "writes_ignored", &ignored) ||
+		    its_stat(&its, "deferred", &deferred) ||
+		    its_stat(&its, "held_pages", &held)) {
+			ksft_print_msg("%s: a value is missing\n", its.name);
+			ok = false;
+			continue;
+		}
+
+		sum = 0;
+		for (i = 0; i < ARRAY_SIZE(reasons); i++) {
+			snprintf(name, sizeof(name), "refused_%s", reasons[i]);
+			if (its_stat(&its, name, &val)) {
+				ksft_print_msg("%s: no %s\n", its.name, name);
+				ok = false;
+			}
+			sum += val;
+		}
+
+		ksft_print_msg("%s: %llu accepted, %llu refused, %llu writes\n",
+			       its.name, (unsigned long long)accepted,
+			       (unsigned long long)refused,
+			       (unsigned long long)writes);
+		ksft_print_msg("%s: %llu ignored, %llu deferred, %llu pages\n",
+			       its.name, (unsigned long long)ignored,
+			       (unsigned long long)deferred,
+			       (unsigned long long)held);
+
+		/* The queue at least, and that in whole pages. */
+		ok &= sum == refused && ignored <= writes &&
+		      held * getpagesize() >= 0x10000;
+	}
+	if (dir)
+		closedir(dir);
+
+	ksft_test_result(dir && ok, "stats_sane\n");
+}
+
+/* A guest runs, and its memory is out of reach for the CPUs of the host. */
+static void test_guest(void)
+{
+	struct pvm pvm;
+	u64 val;
+	int ret;
+
+	if (is("failed")) {
+		ksft_test_result_skip("guest_memory: no protected VMs in this state\n");
+		return;
+	}
+
+	ret = pvm_create(&pvm, NULL, NULL);
+	if (ret) {
+		ksft_print_msg("%s\n", strerror(-ret));
+		ksft_test_result_fail("guest_memory\n");
+		return;
+	}
+
+	ret = phys_read64(pvm.victim_pa, &val);
+	ksft_test_result(ret == SIGSEGV && !pvm_check(&pvm, &val),
+			 "guest_memory\n");
+	pvm_destroy(&pvm);
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	pkvm_its_setup();
+
+	if (sysfile_read("/proc/cmdline", cmdline, sizeof(cmdline)) < 0)
+		ksft_exit_fail_msg("/proc/cmdline\n");
+	if (!param_is("kvm-arm.mode", "protected"))
+		ksft_exit_skip("KVM is not in protected mode\n");
+	if (sysfile_read(PKVM_ITS_DEBUGFS "/state", state, sizeof(state)) < 0)
+		ksft_exit_skip("this kernel does not confine ITSs\n");
+
+	ksft_set_plan(6);
+	test_state();
+	test_policy();
+	test_stats_present();
+	test_stats_sane();
+	test_guest();
+
+	ksft_finished();
+}

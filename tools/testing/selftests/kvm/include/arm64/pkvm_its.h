@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Helpers for the tests that play a malicious host against the GICv3 ITS of
+ * the machine they run on (not against an emulated one).
+ */
+#ifndef SELFTEST_KVM_PKVM_ITS_H
+#define SELFTEST_KVM_PKVM_ITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <linux/types.h>
+
+#define PKVM_ITS_DEBUGFS	"/sys/kernel/debug/pkvm_its"
+#define ITS_INJECT_DEBUGFS	"/sys/kernel/debug/its_inject"
+
+#define ITS_FRAME_SIZE		0x10000
+#define ITS_MAX_BATCH		64
+#define ITS_NR_BASERS		8
+
+#define ITS_CMD_MOVI		0x01
+#define ITS_CMD_INT		0x03
+#define ITS_CMD_CLEAR		0x04
+#define ITS_CMD_SYNC		0x05
+#define ITS_CMD_MAPD		0x08
+#define ITS_CMD_MAPC		0x09
+#define ITS_CMD_MAPTI		0x0a
+#define ITS_CMD_MAPI		0x0b
+#define ITS_CMD_INV		0x0c
+#define ITS_CMD_INVALL		0x0d
+#define ITS_CMD_MOVALL		0x0e
+#define ITS_CMD_DISCARD		0x0f
+#define ITS_CMD_VMAPP		0x29
+#define ITS_CMD_VMAPTI		0x2a
+
+#define ITS_TABLE_DEVICES	1
+#define ITS_TABLE_VPES		2
+#define ITS_TABLE_COLLECTIONS	4
+
+#define BIT64(n)		(1ULL << (n))
+#define MASK64(h, l)		(((~0ULL) << (l)) & (~0ULL >> (63 - (h))))
+
+enum pkvm_its_mode {
+	PKVM_ITS_DIRECT,
+	PKVM_ITS_CONFINED,
+	PKVM_ITS_FAILED,
+};
+
+struct its_cmd {
+	u64 w[4];
+};
+
+/**
+ * struct its_table - one of the tables that GITS_BASER<n> describes
+ * @reg: value of the register
+ * @base: physical address of what the driver writes
+ * @hw_base: physical address of what the hardware reads
+ * @indirect: whether it has two levels
+ * @page_size: size of an ITS page
+ * @entry_size: size of an entry (of the second level, if there are two)
+ * @per_page: entries in an ITS page
+ * @size: size of what @base points to, in bytes
+ */
+struct its_table {
+	u64 reg;
+	u64 base;
+	u64 hw_base;
+	bool indirect;
+	u64 page_size;
+	u64 entry_size;
+	u64 per_page;
+	u64 size;
+};
+
+/**
+ * struct its - an ITS of the host
+ * @name: its physical address as debugfs spells it
+ * @base: the same as a number
+ * @queue: physical address of the queue that the driver writes
+ * @queue_size: size of that queue in bytes
+ * @hw_queue: physical address of the queue that the hardware reads
+ * @cwriter: offset at which the driver puts its next command
+ * @typer: GITS_TYPER
+ * @rdbase: target address of the collection of CPU 0
+ * @itt_entry_size: size of an interrupt translation entry
+ * @table: what GITS_BASER<n> describes
+ * @devices: the device table, an element of @table
+ * @regs: the control frame, mapped through /dev/mem
+ * @pending: the LPI pending table of CPU 0, mapped through /dev/mem
+ * @nr_lpis: number of interrupt IDs that the pending table covers
+ */
+struct its {
+	char name[17];
+	u64 base;
+	u64 queue;
+	u64 queue_size;
+	u64 hw_queue;
+	u64 cwriter;
+	u64 typer;
+	u64 rdbase;
+	u64 itt_entry_size;
+	struct its_table table[ITS_NR_BASERS];
+	struct its_table *devices;
+	void *regs;
+	void *pending;
+	u64 nr_lpis;
+};
+
+/* Environment */
+enum pkvm_its_mode pkvm_its_mode(void);
+const char *pkvm_its_mode_name(enum pkvm_its_mode mode);
+void pkvm_its_setup(void);
+ssize_t sysfile_read(const char *path, char *buf, size_t size);
+int sysfile_write(const char *path, const char *text);
+
+/* ITSs */
+int its_count(void);
+int its_open(struct its *its, int nr);
+void its_close(struct its *its);
+int its_refresh(struct its *its);
+bool its_has_stats(struct its *its);
+int its_stat(struct its *its, const char *name, u64 *val);
+int its_post(struct its *its, const struct its_cmd *cmds, unsigned int nr);
+int its_queue(struct its *its, const struct its_cmd *cmds, unsigned int nr);
+int its_sync(struct its *its);
+u64 its_alloc_pages(struct its *its, unsigned int order);
+struct its_table *its_table(struct its *its, unsigned int type);
+int its_reserve(struct its *its, struct its_table *t, u32 id);
+
+struct its_cmd its_cmd_mapd(u32 device, unsigned int event_bits, u64 itt,
+			    bool valid);
+struct its_cmd its_cmd_mapti(u32 device, u32 event, u32 lpi, u16 icid);
+struct its_cmd its_cmd_mapc(u16 icid, u64 rdbase, bool valid);
+struct its_cmd its_cmd_event(u8 cmd, u32 device, u32 event);
+struct its_cmd its_cmd_sync(u64 rdbase);
+
+bool its_lpi_pending(struct its *its, u32 lpi);
+
+/*
+ * Registers. All of these return 0, or the number of the signal that the access
+ * was answered with.
+ */
+u32 its_read32(struct its *its, unsigned int offset);
+u64 its_read64(struct its *its, unsigned int offset);
+int its_write32(struct its *its, unsigned int offset, u32 val);
+int its_write64(struct its *its, unsigned int offset, u64 val);
+int its_disable(struct its *its, u32 *ctlr);
+
+/* Memory */
+void *phys_map(u64 pa, size_t size);
+void phys_unmap(void *va, size_t size);
+int phys_read64(u64 pa, u64 *val);
+int phys_write64(u64 pa, u64 val);
+int try_access(void (*fn)(void *addr, void *arg), void *addr,
+	       void *arg);
+int try_read64(void *addr, u64 *val);
+int try_write32(void *addr, u32 val);
+int try_write64(void *addr, u64 val);
+unsigned int host_pa_bits(void);
+int iomem_find(const char *name, u64 *start, u64 *end);
+
+/**
+ * struct pvm - a protected VM that keeps checking one page of its memory
+ * @vm: file descriptor
+ * @vcpu: file descriptor
+ * @run: the shared page of the vCPU
+ * @mem: where the memory of the guest is mapped
+ * @mem_size: its size
+ * @victim_gpa: the page that the guest checks
+ * @victim_pa: its physical address
+ */
+struct pvm {
+	int vm;
+	int vcpu;
+	void *run;
+	size_t run_size;
+	void *mem;
+	size_t mem_size;
+	u64 victim_gpa;
+	u64 victim_pa;
+};
+
+#define PVM_PATTERN		0xa5c35a3c96f00f69ULL
+
+/* What the guest runs; for pvm_create(). */
+extern const char pvm_code[], pvm_code_end[];
+
+typedef bool (*pvm_page_ok)(u64 pa, void *arg);
+
+int pvm_probe(bool protected);
+int pvm_create(struct pvm *pvm, pvm_page_ok ok, void *arg);
+int pvm_check(struct pvm *pvm, u64 *seen);
+void pvm_destroy(struct pvm *pvm);
+
+#endif /* SELFTEST_KVM_PKVM_ITS_H */
