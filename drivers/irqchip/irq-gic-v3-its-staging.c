@@ -182,6 +182,7 @@ static struct its_staging_desc *its_staging_describe(struct its_node *its)
 	desc->queue_nc = its->flags & ITS_FLAGS_CMDQ_NEEDS_FLUSHING;
 	desc->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, its->typer) + 1;
 	desc->lpi_bits = its_lpi_bits();
+	desc->addr_bits = its_addr_bits();
 
 	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
 		if (!(its->tables[i].val & GITS_BASER_VALID))
@@ -258,6 +259,11 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
 	unsigned long flags;
 	u32 offset;
 	int ret, i;
+
+	/* What has been posted up to now is waited for with interrupts on */
+	ret = its_wait_until_drained(its, readl_relaxed(its->base + GITS_CWRITER));
+	if (ret)
+		return ret;
 
 	raw_spin_lock_irqsave(&its->lock, flags);
 
@@ -454,7 +460,8 @@ int its_start_deprivilege(const struct its_staging_ops *ops)
  * its_end_deprivilege - finish what its_start_deprivilege() has begun
  * @deprivileged: all CPUs have been deprivileged
  *
- * If not, commands go on being posted by calls, which work in any case.
+ * If not, go on posting commands by calls. They work as long as no CPU that is not
+ * deprivileged writes the registers of an ITS, as suspend and resume do.
  *
  * Context: process context.
  */

@@ -5,10 +5,12 @@
  */
 
 #include <kunit/static_stub.h>
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
 
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/overflow.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -36,10 +38,7 @@ struct fake_its {
 	struct its_device	devs[NR_DEVS];
 	void			*l1;
 	void			*flat;
-	u64			rdbases[8];
-	u32			nr_rdbases;
-	phys_addr_t		queue;
-	phys_addr_t		staging_l1;
+	struct its_staging_desc	*desc;
 	u32			mapped;
 	u32			offset;
 	bool			registered;
@@ -91,6 +90,7 @@ static void fake_free(void *addr, size_t size)
 static int fake_register(const struct its_staging_desc *desc)
 {
 	struct fake_its *its;
+	size_t size;
 	u32 i;
 
 	if (fake_fails(FAKE_REGISTER))
@@ -101,12 +101,13 @@ static int fake_register(const struct its_staging_desc *desc)
 		if (its->node.phys_base != desc->base)
 			continue;
 
+		size = struct_size(desc, rdbases, desc->nr_rdbases);
+		its->desc = kunit_kzalloc(kunit_get_current_test(), size, GFP_KERNEL);
+		if (!its->desc)
+			return -ENOMEM;
+
+		memcpy(its->desc, desc, size);
 		its->registered = true;
-		its->queue = desc->queue;
-		its->staging_l1 = desc->tables[0].staging;
-		its->nr_rdbases = desc->nr_rdbases;
-		memcpy(its->rdbases, desc->rdbases,
-		       sizeof(u64) * min_t(u32, desc->nr_rdbases, ARRAY_SIZE(its->rdbases)));
 		world->nr_registered++;
 		return i;
 	}
@@ -187,13 +188,17 @@ static void fake_its_init(struct kunit *test, struct fake_its *its, u32 i)
 	raw_spin_lock_init(&node->lock);
 	mutex_init(&node->dev_alloc_lock);
 	INIT_LIST_HEAD(&node->its_device_list);
+	list_add_tail(&node->entry, &world->nodes);
 
 	node->numa_node = NUMA_NO_NODE;
 	node->phys_base = SZ_1G + i * SZ_128K;
 	node->base = (void __iomem *)fake_pages(test, SZ_64K);
 	node->cmd_base = fake_pages(test, ITS_CMD_QUEUE_SZ);
 	node->cmd_write = (void *)node->cmd_base + fake_offsets[i];
-	node->typer = FIELD_PREP(GITS_TYPER_ITT_ENTRY_SIZE, 7);
+	node->typer = FIELD_PREP(GITS_TYPER_ITT_ENTRY_SIZE, 7 + i) | GITS_TYPER_PTA;
+	node->flags = i == 1 ? ITS_FLAGS_CMDQ_NEEDS_FLUSHING : 0;
+	writeq_relaxed(GITS_CBASER_VALID | i << 16, node->base + GITS_CBASER);
+	writel_relaxed(fake_offsets[i], node->base + GITS_CWRITER);
 	writel_relaxed(fake_offsets[i], node->base + GITS_CREADR);
 
 	its->l1 = fake_pages(test, PAGE_ORDER_TO_SIZE(L1_ORDER));
@@ -232,8 +237,6 @@ static void fake_its_init(struct kunit *test, struct fake_its *its, u32 i)
 		list_add_tail(&its->devs[dev].entry, &node->its_device_list);
 	}
 
-	list_add_tail(&node->entry, &world->nodes);
-	mutex_lock(&node->dev_alloc_lock);
 }
 
 static int staging_test_init(struct kunit *test)
@@ -246,12 +249,10 @@ static int staging_test_init(struct kunit *test)
 	INIT_LIST_HEAD(&world->nodes);
 	world->fail_call = FAKE_NR_CALLS;
 
-	for (i = 0; i < NR_ITS; i++)
+	for (i = 0; i < NR_ITS; i++) {
 		fake_its_init(test, &world->its[i], i);
-
-	/* The locks change by being taken, so this comes last */
-	for (i = 0; i < NR_ITS; i++)
 		world->its[i].before = world->its[i].node;
+	}
 
 	kunit_activate_static_stub(test, its_staging_alloc, fake_alloc);
 	kunit_activate_static_stub(test, its_staging_free, fake_free);
@@ -262,12 +263,12 @@ static int staging_test_init(struct kunit *test)
 static void staging_test_exit(struct kunit *test)
 {
 	struct its_node *node;
-	u32 i, t;
+	u32 t;
 
-	for (i = 0; i < NR_ITS; i++) {
-		node = &world->its[i].node;
-		mutex_unlock(&node->dev_alloc_lock);
+	if (!world)
+		return;
 
+	list_for_each_entry(node, &world->nodes, entry) {
 		if (node->staging.queue)
 			fake_free(node->staging.queue, ITS_CMD_QUEUE_SZ);
 		for (t = 0; t < GITS_BASER_NR_REGS; t++) {
@@ -292,6 +293,26 @@ static void expect_untouched(struct kunit *test, struct fake_its *its)
 	KUNIT_EXPECT_FALSE(test, its->active);
 }
 
+/* As its_start_deprivilege() and its_end_deprivilege() do, around it */
+static int fake_hand_over(void)
+{
+	static DEFINE_MUTEX(outer);
+	struct its_node *node;
+	int ret;
+
+	guard(mutex)(&outer);
+
+	list_for_each_entry(node, &world->nodes, entry)
+		mutex_lock_nest_lock(&node->dev_alloc_lock, &outer);
+
+	ret = its_staging_hand_over(&world->nodes, &fake_ops);
+
+	list_for_each_entry(node, &world->nodes, entry)
+		mutex_unlock(&node->dev_alloc_lock);
+
+	return ret;
+}
+
 static void expect_all_untouched(struct kunit *test)
 {
 	u32 i;
@@ -301,6 +322,34 @@ static void expect_all_untouched(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, world->nr_allocated, 0);
 	KUNIT_EXPECT_EQ(test, world->nr_registered, 0);
+}
+
+/* What the hypervisor was told */
+static void expect_described(struct kunit *test, struct fake_its *its)
+{
+	struct its_node *node = &its->node;
+	struct its_staging_desc *desc = its->desc;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, desc);
+	KUNIT_EXPECT_EQ(test, desc->base, node->phys_base);
+	KUNIT_EXPECT_EQ(test, desc->typer, node->typer);
+	KUNIT_EXPECT_EQ(test, desc->cbaser, gits_read_cbaser(node->base + GITS_CBASER));
+	KUNIT_EXPECT_EQ(test, desc->queue, virt_to_phys(node->staging.queue));
+	KUNIT_EXPECT_EQ(test, desc->queue_nc, node == &world->its[1].node);
+	KUNIT_EXPECT_EQ(test, desc->lpi_bits, its_lpi_bits());
+	KUNIT_EXPECT_EQ(test, desc->addr_bits, its_addr_bits());
+	KUNIT_EXPECT_EQ(test, desc->itt_entry_size,
+			FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, node->typer) + 1);
+
+	KUNIT_EXPECT_EQ(test, desc->tables[0].baser, node->tables[0].val);
+	KUNIT_EXPECT_EQ(test, desc->tables[0].staging, virt_to_phys(node->staging.tables[0]));
+	KUNIT_EXPECT_EQ(test, desc->tables[1].baser, node->tables[1].val);
+	KUNIT_EXPECT_EQ(test, desc->tables[1].staging, 0);
+	for (i = 2; i < GITS_BASER_NR_REGS; i++) {
+		KUNIT_EXPECT_EQ(test, desc->tables[i].baser, 0);
+		KUNIT_EXPECT_EQ(test, desc->tables[i].staging, 0);
+	}
 }
 
 static void expect_handed_over(struct kunit *test, struct fake_its *its, u32 i)
@@ -317,23 +366,22 @@ static void expect_handed_over(struct kunit *test, struct fake_its *its, u32 i)
 	KUNIT_EXPECT_PTR_NE(test, node->cmd_base, before->cmd_base);
 	KUNIT_EXPECT_EQ(test, (void *)node->cmd_write - (void *)node->cmd_base, fake_offsets[i]);
 	KUNIT_EXPECT_EQ(test, its->offset, fake_offsets[i]);
-	KUNIT_EXPECT_EQ(test, its->queue, virt_to_phys(node->staging.queue));
 
 	/* A level-1 table moves with its contents, a flat one stays */
 	KUNIT_EXPECT_PTR_EQ(test, node->tables[0].base, node->staging.tables[0]);
 	KUNIT_EXPECT_PTR_NE(test, node->tables[0].base, its->l1);
 	KUNIT_EXPECT_MEMEQ(test, node->tables[0].base, its->l1, PAGE_ORDER_TO_SIZE(L1_ORDER));
-	KUNIT_EXPECT_EQ(test, its->staging_l1, virt_to_phys(node->tables[0].base));
 	KUNIT_EXPECT_PTR_EQ(test, node->tables[1].base, its->flat);
 
 	KUNIT_EXPECT_EQ(test, its->mapped, GENMASK(NR_DEVS - 1, 0));
+	expect_described(test, its);
 }
 
 static void staging_test_all(struct kunit *test)
 {
 	u32 i;
 
-	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
 
 	for (i = 0; i < NR_ITS; i++)
 		expect_handed_over(test, &world->its[i], i);
@@ -354,14 +402,14 @@ static void staging_test_rdbases(struct kunit *test)
 {
 	struct fake_its *its = &world->its[0];
 
-	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
 
 	if (nr_cpu_ids < 2)
 		kunit_skip(test, "needs two possible CPUs");
 
-	KUNIT_EXPECT_EQ(test, its->nr_rdbases, 2);
-	KUNIT_EXPECT_EQ(test, its->rdbases[0], BIT(16));
-	KUNIT_EXPECT_EQ(test, its->rdbases[1], BIT(17));
+	KUNIT_ASSERT_EQ(test, its->desc->nr_rdbases, 2);
+	KUNIT_EXPECT_EQ(test, its->desc->rdbases[0], BIT(16));
+	KUNIT_EXPECT_EQ(test, its->desc->rdbases[1], BIT(17));
 }
 
 /* Fail the first call of a kind, then the second, ..., until there is none to fail. */
@@ -375,14 +423,14 @@ static void fail_each(struct kunit *test, enum fake_call call, int expected_call
 		memset(world->calls, 0, sizeof(world->calls));
 		world->fail_at = n;
 
-		KUNIT_EXPECT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), err);
+		KUNIT_EXPECT_EQ(test, fake_hand_over(), err);
 		KUNIT_EXPECT_EQ(test, world->calls[call], n + 1);
 		expect_all_untouched(test);
 	}
 
 	memset(world->calls, 0, sizeof(world->calls));
 	world->fail_at = n;
-	KUNIT_EXPECT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+	KUNIT_EXPECT_EQ(test, fake_hand_over(), 0);
 	KUNIT_EXPECT_EQ(test, world->calls[call], expected_calls);
 }
 
@@ -414,7 +462,7 @@ static void activate_fails_at(struct kunit *test, int nr)
 	world->fail_call = FAKE_ACTIVATE;
 	world->fail_at = nr;
 
-	KUNIT_EXPECT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), -EBUSY);
+	KUNIT_EXPECT_EQ(test, fake_hand_over(), -EBUSY);
 
 	for (i = 0; i < nr; i++)
 		expect_handed_over(test, &world->its[i], i);
@@ -446,7 +494,7 @@ static void staging_test_not_drained(struct kunit *test)
 	/* The hardware is one command short of where the driver is */
 	writel_relaxed(fake_offsets[1] - 32, world->its[1].node.base + GITS_CREADR);
 
-	KUNIT_EXPECT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ETIMEDOUT);
 	expect_handed_over(test, &world->its[0], 0);
 	expect_untouched(test, &world->its[1]);
 	expect_untouched(test, &world->its[2]);
@@ -457,7 +505,7 @@ static void staging_test_release(struct kunit *test)
 {
 	u32 i;
 
-	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
 	its_staging_release(&world->nodes);
 
 	for (i = 0; i < NR_ITS; i++) {
@@ -466,24 +514,38 @@ static void staging_test_release(struct kunit *test)
 	}
 }
 
+static bool fake_reserve_locked(struct its_node *node, u32 dev_id)
+{
+	guard(mutex)(&node->dev_alloc_lock);
+
+	return its_staging_reserve(node, dev_id);
+}
+
+static bool fake_reclaim_locked(struct its_device *dev)
+{
+	guard(mutex)(&dev->its->dev_alloc_lock);
+
+	return its_staging_reclaim(dev);
+}
+
 static void staging_test_reserve(struct kunit *test)
 {
 	struct its_node *node = &world->its[1].node;
 
 	/* Nobody to ask yet */
 	world->fail_call = FAKE_RESERVE;
-	KUNIT_EXPECT_TRUE(test, its_staging_reserve(node, 42));
+	KUNIT_EXPECT_TRUE(test, fake_reserve_locked(node, 42));
 	KUNIT_EXPECT_EQ(test, world->calls[FAKE_RESERVE], 0);
 
 	world->fail_call = FAKE_NR_CALLS;
-	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
+	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
 
-	KUNIT_EXPECT_TRUE(test, its_staging_reserve(node, 42));
+	KUNIT_EXPECT_TRUE(test, fake_reserve_locked(node, 42));
 	KUNIT_EXPECT_EQ(test, world->reserved, 42);
 
 	world->fail_call = FAKE_RESERVE;
 	world->fail_at = world->calls[FAKE_RESERVE];
-	KUNIT_EXPECT_FALSE(test, its_staging_reserve(node, 43));
+	KUNIT_EXPECT_FALSE(test, fake_reserve_locked(node, 43));
 }
 
 static void staging_test_reclaim(struct kunit *test)
@@ -492,13 +554,13 @@ static void staging_test_reclaim(struct kunit *test)
 
 	/* Nobody else could be using it */
 	world->in_use = true;
-	KUNIT_EXPECT_TRUE(test, its_staging_reclaim(dev));
+	KUNIT_EXPECT_TRUE(test, fake_reclaim_locked(dev));
 
-	KUNIT_ASSERT_EQ(test, its_staging_hand_over(&world->nodes, &fake_ops), 0);
-	KUNIT_EXPECT_FALSE(test, its_staging_reclaim(dev));
+	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
+	KUNIT_EXPECT_FALSE(test, fake_reclaim_locked(dev));
 
 	world->in_use = false;
-	KUNIT_EXPECT_TRUE(test, its_staging_reclaim(dev));
+	KUNIT_EXPECT_TRUE(test, fake_reclaim_locked(dev));
 }
 
 static struct kunit_case staging_test_cases[] = {

@@ -34,14 +34,6 @@
 #define ITS_ITT_GRANULE		(PAGE_SIZE / 16)
 static_assert(ITS_ITT_GRANULE % ITS_ITT_ALIGN == 0);
 
-/*
- * Small ITTs share pages. They are handed out in sixteenths of a page, so that
- * whoever has to know which parts of a page are in use needs one 16-bit map of
- * it, whatever the page size is. With 4K pages that is the alignment that the
- * architecture asks for.
- */
-#define ITS_ITT_GRANULE		(PAGE_SIZE / 16)
-
 /* Convert page order to size in bytes */
 #define PAGE_ORDER_TO_SIZE(o)	(PAGE_SIZE << (o))
 
@@ -112,6 +104,7 @@ struct its_node {
 	raw_spinlock_t		lock;
 	struct mutex		dev_alloc_lock;
 	struct list_head	entry;
+	struct gen_pool		*itt_pool;
 	void __iomem		*base;
 	void __iomem		*sgir_base;
 	phys_addr_t		phys_base;
@@ -167,6 +160,7 @@ struct its_device {
 extern struct list_head its_nodes;
 
 u32 its_lpi_bits(void);
+u32 its_addr_bits(void);
 
 void *its_staging_alloc(int node, size_t size);
 void its_staging_free(void *addr, size_t size);

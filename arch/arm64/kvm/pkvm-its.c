@@ -4,6 +4,7 @@
  * asks for becomes hypercalls, and what happens if an ITS can't be confined is decided.
  */
 
+#include <linux/acpi.h>
 #include <linux/debugfs.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
@@ -12,6 +13,8 @@
 #include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/of.h>
+#include <linux/of_address.h>
 #include <linux/overflow.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -191,6 +194,67 @@ static const struct its_staging_ops pkvm_its_ops = {
 	.reclaim	= pkvm_its_reclaim,
 };
 
+static int __init pkvm_its_fence(phys_addr_t base)
+{
+	struct pkvm_its *its;
+
+	list_for_each_entry(its, &pkvm_its_list, node) {
+		if (its->base == base)
+			return 0;
+	}
+
+	kvm_info("ITS@%pa is not in use, keeping it out of reach\n", &base);
+
+	return kvm_call_hyp_nvhe(__pkvm_its_fence, base);
+}
+
+#ifdef CONFIG_ACPI
+static int __init pkvm_its_fence_madt(union acpi_subtable_headers *header,
+				      const unsigned long end)
+{
+	struct acpi_madt_generic_translator *its = (void *)header;
+
+	return pkvm_its_fence(its->base_address);
+}
+
+static int __init pkvm_its_fence_acpi(void)
+{
+	return min(0, acpi_table_parse_madt(ACPI_MADT_TYPE_GENERIC_TRANSLATOR,
+					    pkvm_its_fence_madt, 0));
+}
+#else
+static int __init pkvm_its_fence_acpi(void)
+{
+	return 0;
+}
+#endif
+
+/*
+ * An ITS that the driver does not use, because it has been told not to, failed to, or is
+ * not there, could be set up by a host that is up to no good. Nobody else misses it.
+ */
+static int __init pkvm_its_fence_unused(void)
+{
+	struct device_node *np;
+	struct resource res;
+	int ret;
+
+	if (!acpi_disabled)
+		return pkvm_its_fence_acpi();
+
+	for_each_compatible_node(np, NULL, "arm,gic-v3-its") {
+		ret = of_address_to_resource(np, 0, &res);
+		if (!ret)
+			ret = pkvm_its_fence(res.start);
+		if (ret) {
+			of_node_put(np);
+			return ret;
+		}
+	}
+
+	return 0;
+}
+
 /**
  * pkvm_its_start_deprivilege - have EL2 confine all ITSs
  *
@@ -210,6 +274,8 @@ void __init pkvm_its_start_deprivilege(void)
 	}
 
 	ret = its_start_deprivilege(&pkvm_its_ops);
+	if (!ret)
+		ret = pkvm_its_fence_unused();
 	if (!ret)
 		return;
 

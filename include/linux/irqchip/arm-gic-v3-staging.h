@@ -27,12 +27,14 @@ struct its_staging_table {
 /**
  * struct its_staging_desc - all that the hypervisor is told about an ITS
  * @base:	physical address of the control frame (64K)
- * @typer:	what the driver takes for the value of GITS_TYPER
+ * @typer:	the value of GITS_TYPER, with the driver's corrections
  * @cbaser:	the value the driver left in GITS_CBASER
  * @queue:	physical address of the staging command queue, which is as large
  *		as the one in @cbaser
  * @queue_nc:	the ITS reads its command queue without snooping the caches,
  *		whatever @cbaser says
+ * @addr_bits:	number of address bits that the ITS drives. What it does with those
+ *		above is anyone's guess
  * @itt_entry_size: bytes per interrupt translation entry
  * @lpi_bits:	number of INTID bits that the LPI tables cover
  * @tables:	the tables, indexed like GITS_BASER<n>
@@ -46,6 +48,7 @@ struct its_staging_desc {
 	u64				cbaser;
 	phys_addr_t			queue;
 	bool				queue_nc;
+	u32				addr_bits;
 	u32				itt_entry_size;
 	u32				lpi_bits;
 	struct its_staging_table	tables[GITS_BASER_NR_REGS];

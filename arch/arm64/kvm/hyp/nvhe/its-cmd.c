@@ -263,8 +263,11 @@ static enum pkvm_its_stat take_level2(struct its_cmd_queue *q, struct its_cmd_ta
 {
 	__le64 *entry = &table->l1[id >> table->ids_shift];
 
-	if (q->ops->take_page(q, phys, table->psz))
-		return PKVM_ITS_REFUSED_BAD_LEVEL2;
+	int ret;
+
+	ret = q->ops->take_page(q, phys, table->psz);
+	if (ret)
+		return ret == -ENOMEM ? PKVM_ITS_REFUSED_NO_MEMORY : PKVM_ITS_REFUSED_BAD_LEVEL2;
 
 	WRITE_ONCE(*entry, cpu_to_le64(phys | GITS_BASER_VALID));
 	if (table->nc)
@@ -362,8 +365,12 @@ static enum pkvm_its_stat do_mapd(struct its_cmd_queue *q, const u64 *in, u64 *o
 		return reason;
 
 	ret = q->ops->take_itt(q, itt, its_cmd_itt_size(q, event_bits));
+	if (ret == -EBUSY)
+		return PKVM_ITS_REFUSED_ITT_BUSY;
+	if (ret == -ENOMEM)
+		return PKVM_ITS_REFUSED_NO_MEMORY;
 	if (ret)
-		return ret == -EBUSY ? PKVM_ITS_REFUSED_ITT_BUSY : PKVM_ITS_REFUSED_BAD_ITT;
+		return PKVM_ITS_REFUSED_BAD_ITT;
 
 	if (missing) {
 		reason = take_level2(q, &q->devices, dev_id, level2);

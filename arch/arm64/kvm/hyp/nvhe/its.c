@@ -40,6 +40,12 @@
  */
 #define ITS_WAIT_BUDGET		4096
 
+/*
+ * How much memory an entry to EL2 takes, and zeroes, at most. Drivers map one device at a
+ * time, which is 64 times less if the device has as many events as EL2 lets it have.
+ */
+#define ITS_TAKE_BUDGET		SZ_64M
+
 /* Only grows, and only before the host is deprivileged, when calls are serialised. */
 static struct hyp_its *hyp_its_nodes[MMIO_GUARD_MAX];
 static unsigned int nr_hyp_its;
@@ -50,10 +56,28 @@ static struct hyp_its *cmd_to_its(struct its_cmd_queue *q)
 	return container_of(q, struct hyp_its, cmd);
 }
 
+/* Is this memory that a command may have EL2 take? */
+static int its_check_taking(struct hyp_its *its, phys_addr_t phys, u64 size)
+{
+	if ((phys + size - 1) >> its->addr_bits)
+		return -EINVAL;
+
+	if (size > its->take_budget)
+		return -ENOMEM;
+
+	its->take_budget -= size;
+
+	return 0;
+}
+
 static int its_take_itt(struct its_cmd_queue *q, phys_addr_t itt, u64 size)
 {
-	int ret = __pkvm_host_donate_itt(itt, size);
+	int ret = its_check_taking(cmd_to_its(q), itt, size);
 
+	if (ret)
+		return ret;
+
+	ret = __pkvm_host_donate_itt(itt, size);
 	if (ret < 0)
 		return ret;
 
@@ -93,8 +117,10 @@ static void its_return_pages(phys_addr_t phys, u64 size)
 
 static int its_take_page(struct its_cmd_queue *q, phys_addr_t phys, u64 size)
 {
-	int ret = its_donate_pages(q, phys, size);
+	int ret = its_check_taking(cmd_to_its(q), phys, size);
 
+	if (!ret)
+		ret = its_donate_pages(q, phys, size);
 	if (ret)
 		return ret;
 
@@ -138,10 +164,10 @@ static bool its_wait(struct its_cmd_queue *q)
 {
 	struct hyp_its *its = cmd_to_its(q);
 
-	if (!its->budget)
+	if (!its->wait_budget)
 		return false;
 
-	its->budget--;
+	its->wait_budget--;
 	cpu_relax();
 
 	return true;
@@ -273,7 +299,8 @@ static void its_guard_write(void *priv, u64 offset, u64 val, unsigned int size)
 
 	hyp_spin_lock(&its->lock);
 
-	its->budget = ITS_WAIT_BUDGET;
+	its->wait_budget = ITS_WAIT_BUDGET;
+	its->take_budget = ITS_TAKE_BUDGET;
 	its->cmd.stats[PKVM_ITS_WRITES]++;
 
 	if (!its->active)
@@ -358,6 +385,20 @@ static void its_release_table(struct hyp_its_table *table)
 		its_return_pages(table->phys, table->size);
 }
 
+static bool its_find_baser(u64 baser)
+{
+	unsigned int id, i;
+
+	for (id = 0; id < nr_hyp_its; id++) {
+		for (i = 0; hyp_its_nodes[id] && i < GITS_BASER_NR_REGS; i++) {
+			if (hyp_its_nodes[id]->tables[i].baser == baser)
+				return true;
+		}
+	}
+
+	return false;
+}
+
 static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 			  const struct its_staging_table *desc)
 {
@@ -379,8 +420,13 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	size = (u64)GITS_BASER_NR_PAGES(desc->baser) * table->cmd.psz;
 	table->size = ALIGN(size, PAGE_SIZE);
 
-	if (!PAGE_ALIGNED(table->phys) || indirect != !!desc->staging)
+	if (!PAGE_ALIGNED(table->phys) || indirect != !!desc->staging ||
+	    (table->phys + table->size - 1) >> its->addr_bits)
 		return -EINVAL;
+
+	/* GICv4.1 ITSs may share their vPE table. It is with the one that came first. */
+	if (GITS_BASER_TYPE(desc->baser) == GITS_BASER_TYPE_VCPU && its_find_baser(desc->baser))
+		return 0;
 
 	ret = its_donate_pages(&its->cmd, table->phys, table->size);
 	if (ret)
@@ -443,11 +489,11 @@ static int its_take_tables(struct hyp_its *its, const struct its_staging_desc *d
 		if (baser != desc->tables[i].baser)
 			return -EINVAL;
 
-		table->baser = baser;
 		ret = its_take_table(its, table, &desc->tables[i]);
 		if (ret)
 			return ret;
 
+		table->baser = baser;
 		if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_DEVICE)
 			its->cmd.devices = table->cmd;
 		else if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_COLLECTION)
@@ -546,6 +592,19 @@ static void its_release(struct hyp_its *its)
 	WARN_ON(__pkvm_hyp_donate_host(pfn, nr_pages));
 }
 
+/* A driver's quirks may lower the number of DeviceIDs, and raise the size of entries. */
+static bool its_typer_is_sane(u64 typer, const struct its_staging_desc *desc)
+{
+	u32 size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, desc->typer);
+
+	if ((typer ^ desc->typer) & ~(GITS_TYPER_DEVBITS | GITS_TYPER_ITT_ENTRY_SIZE))
+		return false;
+
+	return FIELD_GET(GITS_TYPER_DEVBITS, desc->typer) <= FIELD_GET(GITS_TYPER_DEVBITS, typer) &&
+	       size >= FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer) &&
+	       desc->itt_entry_size == size + 1;
+}
+
 static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc)
 {
 	struct its_cmd_queue *q = &its->cmd;
@@ -554,21 +613,22 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	u64 typer;
 	int ret;
 
-	if (!IS_ALIGNED(desc->base, ITS_FRAME_SIZE) || !desc->lpi_bits || desc->lpi_bits > 24)
+	if (!IS_ALIGNED(desc->base, ITS_FRAME_SIZE) || !desc->lpi_bits || desc->lpi_bits > 24 ||
+	    !desc->addr_bits || desc->addr_bits > 52)
 		return -EINVAL;
 
 	if (!its_rdbases_are_sorted(desc))
 		return -EINVAL;
 
 	its->phys = desc->base;
+	its->addr_bits = desc->addr_bits;
 	ret = __pkvm_create_private_mapping(desc->base, ITS_FRAME_SIZE, PAGE_HYP_DEVICE, &base);
 	if (ret)
 		return ret;
 
 	its->base = (void __iomem *)base;
 	typer = gic_read_typer(its->base + GITS_TYPER);
-	if (typer != desc->typer ||
-	    desc->itt_entry_size != FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer) + 1)
+	if (!its_typer_is_sane(typer, desc))
 		return -EINVAL;
 
 	ret = its_check_queue(its, desc);
@@ -579,7 +639,7 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	if (ret)
 		return ret;
 
-	its_set_limits(its, typer);
+	its_set_limits(its, desc->typer);
 	ret = its_place_state(its, desc);
 	if (ret)
 		return ret;
@@ -761,6 +821,33 @@ int __pkvm_its_unregister(u32 id)
 	its_release(its);
 
 	return 0;
+}
+
+/* The host has no business with this ITS: reads are harmless, writes go nowhere. */
+static void its_fence_write(void *priv, u64 offset, u64 val, unsigned int size)
+{
+}
+
+static const struct mmio_guard_ops its_fence_ops = {
+	.write	= its_fence_write,
+};
+
+/**
+ * __pkvm_its_fence - keep the host from using an ITS that it does not drive
+ * @base: physical address of the control frame
+ *
+ * Context: the host is not deprivileged yet, and serialises the calls.
+ * Return: 0 or a negative error.
+ */
+int __pkvm_its_fence(phys_addr_t base)
+{
+	int ret;
+
+	ret = mmio_guard_add(base, ITS_FRAME_SIZE, &its_fence_ops, NULL);
+	if (ret)
+		return ret;
+
+	return host_stage2_guard_mmio(base, ITS_FRAME_SIZE);
 }
 
 /**

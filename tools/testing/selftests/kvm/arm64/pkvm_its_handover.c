@@ -6,7 +6,9 @@
  * says it has done, and with what follows from that for protected VMs.
  */
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,11 +74,12 @@ static void test_state(void)
 	bool off = param_is("kvm-arm.protected_its", "off") ||
 		   param_is("kvm-arm.protected_its", "0") ||
 		   param_is("kvm-arm.protected_its", "n");
+	bool fail = strstr(cmdline, "its_inject.fail=");
 	bool ok;
 
-	ksft_print_msg("state is %s, asked for %s\n", state,
-		       off ? "off" : "on");
-	ok = off ? is("off") : is("confined") || is("failed");
+	ksft_print_msg("state is %s, asked for %s%s\n", state,
+		       off ? "off" : "on", fail ? ", to fail" : "");
+	ok = is(off ? "off" : fail ? "failed" : "confined");
 	ksft_test_result(ok, "state_matches_command_line\n");
 }
 
@@ -99,7 +102,7 @@ static void test_stats_present(void)
 
 	ksft_print_msg("%d ITSs, %d with statistics\n", all, nr);
 	if (is("confined"))
-		ksft_test_result(nr > 0 && (all < 0 || nr == all),
+		ksft_test_result(all < 0 ? nr > 0 : nr == all,
 				 "stats_present\n");
 	else
 		ksft_test_result(nr <= 0, "stats_present\n");
@@ -197,6 +200,48 @@ static void test_guest(void)
 	pvm_destroy(&pvm);
 }
 
+/*
+ * An ITS that the driver does not use is nobody's, so nobody may program it. Told by
+ * whether it can be enabled, which is harmless without memory.
+ */
+static void test_unused(void)
+{
+	volatile u32 *ctlr;
+	u32 before, after;
+	__be64 reg;
+	glob_t g;
+	FILE *f;
+
+	if (!param_is("irqchip.gicv3_nolpi", "1")) {
+		ksft_test_result_skip("unused_its_fenced: the driver uses all ITSs\n");
+		return;
+	}
+
+	if (glob("/proc/device-tree/intc@*/its@*/reg", 0, NULL, &g)) {
+		ksft_test_result_skip("unused_its_fenced: no ITS in the device tree\n");
+		return;
+	}
+
+	f = fopen(g.gl_pathv[0], "r");
+	globfree(&g);
+	if (!f || fread(&reg, sizeof(reg), 1, f) != 1)
+		ksft_exit_fail_msg("no address of the ITS\n");
+	fclose(f);
+
+	ctlr = phys_map(be64toh(reg), getpagesize());
+	if (!ctlr)
+		ksft_exit_fail_msg("no access to the ITS\n");
+
+	before = *ctlr;
+	*ctlr = before | 1;
+	after = *ctlr;
+	*ctlr = before;
+	phys_unmap((void *)ctlr, getpagesize());
+
+	ksft_print_msg("GITS_CTLR was 0x%x, is 0x%x\n", before, after);
+	ksft_test_result((before == after) == is("confined"), "unused_its_fenced\n");
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -210,12 +255,13 @@ int main(void)
 	if (sysfile_read(PKVM_ITS_DEBUGFS "/state", state, sizeof(state)) < 0)
 		ksft_exit_skip("this kernel does not confine ITSs\n");
 
-	ksft_set_plan(6);
+	ksft_set_plan(7);
 	test_state();
 	test_policy();
 	test_stats_present();
 	test_stats_sane();
 	test_guest();
+	test_unused();
 
 	ksft_finished();
 }

@@ -53,11 +53,11 @@ struct its_cmd_queue;
 /**
  * struct its_cmd_ops - how the command code reaches memory and hardware
  * @take_itt:	 take [@itt, @itt + @size) from the host, and zero it; all or nothing.
- *		 -EBUSY if part of it is in an ITT, another error if it is not the
- *		 host's
+ *		 -EBUSY if part of it is in an ITT, -ENOMEM if that would be more than an
+ *		 entry to EL2 may take, another error if it is not the host's
  * @release_itt: give it back. The hardware does not use it any more
  * @take_page:	 take the pages that [@phys, @phys + @size) lies in from the host, and
- *		 zero them; all or nothing
+ *		 zero them; all or nothing. -ENOMEM likewise
  * @clean:	 clean [@addr, @addr + @size) to the point of coherency
  * @read_creadr: read GITS_CREADR. Returns false if the register does not tell about
  *		 the committed queue

@@ -47,7 +47,9 @@ struct hyp_its_table {
  * @cbaser:	committed value of GITS_CBASER
  * @queue_phys:	physical address of the hardware's command queue
  * @queue_size:	size of either command queue in bytes
- * @budget:	what is left of this entry's time to wait
+ * @addr_bits:	number of address bits that the ITS drives
+ * @wait_budget: what is left of this entry's time to wait
+ * @take_budget: what is left of the memory that this entry may take, in bytes
  * @nr_pages:	size of the memory that this structure is at the start of
  * @tables:	the tables, indexed like GITS_BASER<n>
  * @cmd:	the state of the command code
@@ -63,7 +65,9 @@ struct hyp_its {
 	u64			cbaser;
 	phys_addr_t		queue_phys;
 	u64			queue_size;
-	u32			budget;
+	u32			addr_bits;
+	u32			wait_budget;
+	u64			take_budget;
 	u64			nr_pages;
 	struct hyp_its_table	tables[GITS_BASER_NR_REGS];
 	struct its_cmd_queue	cmd;
@@ -73,6 +77,7 @@ int __pkvm_its_register(u64 pfn, u64 nr_pages);
 int __pkvm_its_map_device(u32 id, u32 dev_id, u32 event_bits, phys_addr_t itt);
 int __pkvm_its_activate(u32 id, u32 offset);
 int __pkvm_its_unregister(u32 id);
+int __pkvm_its_fence(phys_addr_t base);
 void __pkvm_its_refuse_pvms(void);
 int __pkvm_its_post(u32 id, u64 cwriter);
 int __pkvm_its_add_page(u32 id, u64 dev_id, u64 pfn);
