@@ -236,7 +236,6 @@ static void fake_its_init(struct kunit *test, struct fake_its *its, u32 i)
 		};
 		list_add_tail(&its->devs[dev].entry, &node->its_device_list);
 	}
-
 }
 
 static int staging_test_init(struct kunit *test)

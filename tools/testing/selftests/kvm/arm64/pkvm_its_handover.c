@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gic_v3.h"
 #include "kselftest.h"
 #include "pkvm_its.h"
 
@@ -200,14 +201,10 @@ static void test_guest(void)
 	pvm_destroy(&pvm);
 }
 
-/*
- * An ITS that the driver does not use is nobody's, so nobody may program it. Told by
- * whether it can be enabled, which is harmless without memory.
- */
+/* An ITS that the driver does not use is nobody's, so nobody may program it. */
 static void test_unused(void)
 {
-	volatile u32 *ctlr;
-	u32 before, after;
+	u64 base, before, after;
 	__be64 reg;
 	glob_t g;
 	FILE *f;
@@ -228,17 +225,15 @@ static void test_unused(void)
 		ksft_exit_fail_msg("no address of the ITS\n");
 	fclose(f);
 
-	ctlr = phys_map(be64toh(reg), getpagesize());
-	if (!ctlr)
+	base = be64toh(reg);
+	if (phys_read64(base + GITS_CBASER, &before) ||
+	    phys_write64(base + GITS_CBASER, before ^ GITS_CBASER_VALID) ||
+	    phys_read64(base + GITS_CBASER, &after) ||
+	    phys_write64(base + GITS_CBASER, before))
 		ksft_exit_fail_msg("no access to the ITS\n");
 
-	before = *ctlr;
-	*ctlr = before | 1;
-	after = *ctlr;
-	*ctlr = before;
-	phys_unmap((void *)ctlr, getpagesize());
-
-	ksft_print_msg("GITS_CTLR was 0x%x, is 0x%x\n", before, after);
+	ksft_print_msg("GITS_CBASER was 0x%llx, is 0x%llx\n",
+		       (unsigned long long)before, (unsigned long long)after);
 	ksft_test_result((before == after) == is("confined"), "unused_its_fenced\n");
 }
 
