@@ -13,7 +13,8 @@
  *    kept, so that neither tables nor the set of devices change;
  *  - register: tell the hypervisor about each ITS and the devices mapped on it;
  *  - activate: per ITS and under its lock, with the queue drained, swap the
- *    queues. This is the only part with interrupts off, and takes constant time.
+ *    queues. This is the only part with interrupts off. It takes constant time,
+ *    and as long as the ITS takes for commands that were posted just before.
  *
  * From then on commands are posted by a call to the hypervisor. When the host
  * is deprivileged, and writes to GITS_CWRITER trap on all CPUs, the driver goes
@@ -237,6 +238,16 @@ err_unregister:
 	return ret;
 }
 
+/* Posting goes on meanwhile, so this is only to make what follows short. */
+static void its_wait_until_idle(struct its_node *its)
+{
+	u32 count = USEC_PER_SEC;
+
+	while (readl_relaxed(its->base + GITS_CREADR) != readl_relaxed(its->base + GITS_CWRITER) &&
+	       --count)
+		udelay(1);
+}
+
 static int its_wait_until_drained(struct its_node *its, u32 offset)
 {
 	u32 count = USEC_PER_SEC;
@@ -260,10 +271,7 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
 	u32 offset;
 	int ret, i;
 
-	/* What has been posted up to now is waited for with interrupts on */
-	ret = its_wait_until_drained(its, readl_relaxed(its->base + GITS_CWRITER));
-	if (ret)
-		return ret;
+	its_wait_until_idle(its);
 
 	raw_spin_lock_irqsave(&its->lock, flags);
 

@@ -164,6 +164,7 @@ static int pkvm_its_reserve_device(int id, u32 dev_id)
 	struct page *page;
 	int ret;
 
+	/* Mostly there is nothing to add, but it takes a page to find out */
 	do {
 		page = alloc_page(GFP_KERNEL);
 		if (!page)
@@ -194,7 +195,7 @@ static const struct its_staging_ops pkvm_its_ops = {
 	.reclaim	= pkvm_its_reclaim,
 };
 
-static int __init pkvm_its_fence(phys_addr_t base)
+static int __init pkvm_its_fence(phys_addr_t base, bool present)
 {
 	struct pkvm_its *its;
 
@@ -205,7 +206,7 @@ static int __init pkvm_its_fence(phys_addr_t base)
 
 	kvm_info("ITS@%pa is not in use, keeping it out of reach\n", &base);
 
-	return kvm_call_hyp_nvhe(__pkvm_its_fence, base);
+	return kvm_call_hyp_nvhe(__pkvm_its_fence, base, present);
 }
 
 #ifdef CONFIG_ACPI
@@ -214,7 +215,7 @@ static int __init pkvm_its_fence_madt(union acpi_subtable_headers *header,
 {
 	struct acpi_madt_generic_translator *its = (void *)header;
 
-	return pkvm_its_fence(its->base_address);
+	return pkvm_its_fence(its->base_address, true);
 }
 
 static int __init pkvm_its_fence_acpi(void)
@@ -245,7 +246,7 @@ static int __init pkvm_its_fence_unused(void)
 	for_each_compatible_node(np, NULL, "arm,gic-v3-its") {
 		ret = of_address_to_resource(np, 0, &res);
 		if (!ret)
-			ret = pkvm_its_fence(res.start);
+			ret = pkvm_its_fence(res.start, of_device_is_available(np));
 		if (ret) {
 			of_node_put(np);
 			return ret;

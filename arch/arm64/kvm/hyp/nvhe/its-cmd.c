@@ -262,7 +262,6 @@ static enum pkvm_its_stat take_level2(struct its_cmd_queue *q, struct its_cmd_ta
 				      u64 id, phys_addr_t phys)
 {
 	__le64 *entry = &table->l1[id >> table->ids_shift];
-
 	int ret;
 
 	ret = q->ops->take_page(q, phys, table->psz);
@@ -550,6 +549,11 @@ static u32 next_slot(const struct its_cmd_queue *q, u32 slot)
 /**
  * its_cmd_reap - release the memory of commands that have been executed
  * @q: the queue
+ *
+ * A command counts as executed when GITS_CREADR has passed it, which is what the host's
+ * driver goes by before it uses the memory again.
+ *
+ * Context: calls for a queue are serialised.
  */
 void its_cmd_reap(struct its_cmd_queue *q)
 {
@@ -638,6 +642,8 @@ static void wait_and_release(struct its_cmd_queue *q)
  *
  * A value that is out of range, that sets RES0 bits or asks for a retry, or that
  * overtakes the hardware is ignored (IHI 0069, GITS_CWRITER).
+ *
+ * Context: calls for a queue are serialised.
  */
 void its_cmd_process(struct its_cmd_queue *q, u64 cwriter)
 {

@@ -56,10 +56,15 @@ static struct hyp_its *cmd_to_its(struct its_cmd_queue *q)
 	return container_of(q, struct hyp_its, cmd);
 }
 
+static bool its_drives(struct hyp_its *its, phys_addr_t phys, u64 size)
+{
+	return !((phys + size - 1) >> its->addr_bits);
+}
+
 /* Is this memory that a command may have EL2 take? */
 static int its_check_taking(struct hyp_its *its, phys_addr_t phys, u64 size)
 {
-	if ((phys + size - 1) >> its->addr_bits)
+	if (!its_drives(its, phys, size))
 		return -EINVAL;
 
 	if (size > its->take_budget)
@@ -90,9 +95,12 @@ static int its_take_itt(struct its_cmd_queue *q, phys_addr_t itt, u64 size)
 	return 0;
 }
 
+/* A page that ITTs of two ITSs share counts for the one and may go with the other. */
 static void its_release_itt(struct its_cmd_queue *q, phys_addr_t itt, u64 size)
 {
-	q->stats[PKVM_ITS_HELD_PAGES] -= __pkvm_itt_donate_host(itt, size);
+	u64 *held = &q->stats[PKVM_ITS_HELD_PAGES];
+
+	*held -= min_t(u64, *held, __pkvm_itt_donate_host(itt, size));
 }
 
 /* An ITS page may be smaller than one of ours: what lies around it comes along. */
@@ -139,16 +147,13 @@ static bool its_read_creadr(struct its_cmd_queue *q, u32 *offset)
 {
 	struct hyp_its *its = cmd_to_its(q);
 
-	/*
-	 * An ITS that lost power has CREADR at zero, whatever it has executed. Memory
-	 * must not be released on that account.
-	 */
-	if (q->nr_releases && gits_read_cbaser(its->base + GITS_CBASER) != its->cbaser)
-		return false;
-
 	*offset = readl_relaxed(its->base + GITS_CREADR) & GENMASK(19, 5);
 
-	return true;
+	/*
+	 * An ITS that lost power has CREADR at zero, whatever it has executed. Memory
+	 * must not be released on that account. Checked last: it may happen meanwhile.
+	 */
+	return !q->nr_releases || gits_read_cbaser(its->base + GITS_CBASER) == its->cbaser;
 }
 
 static void its_write_cwriter(struct its_cmd_queue *q, u32 offset)
@@ -219,7 +224,23 @@ static bool its_bases_are_committed(struct hyp_its *its)
 	return true;
 }
 
-/* GITS_CTLR: enabling takes a quiescent ITS with its memory where it belongs. */
+/*
+ * What the hardware is about to execute must be what was committed last, not what an
+ * earlier round has left in the queue.
+ */
+static bool its_pointers_are_committed(struct hyp_its *its)
+{
+	struct its_cmd_queue *q = &its->cmd;
+	u32 cwriter = readl_relaxed(its->base + GITS_CWRITER) & GENMASK(19, 5);
+
+	its_cmd_reap(q);
+
+	return cwriter == q->next * sizeof(struct its_cmd_block) &&
+	       (readl_relaxed(its->base + GITS_CREADR) & GENMASK(19, 5)) ==
+	       q->done * sizeof(struct its_cmd_block);
+}
+
+/* GITS_CTLR: enabling takes a quiescent ITS with everything where it belongs. */
 static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 {
 	u32 ctlr = readl_relaxed(its->base + GITS_CTLR);
@@ -228,7 +249,8 @@ static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 		return false;
 
 	if (!(ctlr & GITS_CTLR_ENABLE) && (val & GITS_CTLR_ENABLE) &&
-	    !(its_is_quiescent(its) && its_bases_are_committed(its)))
+	    !(its_is_quiescent(its) && its_bases_are_committed(its) &&
+	      its_pointers_are_committed(its)))
 		return false;
 
 	writel_relaxed((ctlr & ~ITS_CTLR_HOST) | (val & ITS_CTLR_HOST), its->base + GITS_CTLR);
@@ -421,7 +443,7 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	table->size = ALIGN(size, PAGE_SIZE);
 
 	if (!PAGE_ALIGNED(table->phys) || indirect != !!desc->staging ||
-	    (table->phys + table->size - 1) >> its->addr_bits)
+	    !its_drives(its, table->phys, table->size))
 		return -EINVAL;
 
 	/* GICv4.1 ITSs may share their vPE table. It is with the one that came first. */
@@ -463,6 +485,8 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 			continue;
 
 		ret = its_cmd_check_level2(&table->cmd, entry, &phys);
+		if (!ret && !its_drives(its, phys, table->cmd.psz))
+			ret = -EINVAL;
 		if (!ret)
 			ret = its_donate_pages(&its->cmd, phys, table->cmd.psz);
 		if (ret)
@@ -567,7 +591,8 @@ static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *d
 	if (!(its->cbaser & GITS_CBASER_VALID) || its->cbaser != desc->cbaser)
 		return -EINVAL;
 
-	if (!PAGE_ALIGNED(its->queue_phys) || !PAGE_ALIGNED(its->queue_size))
+	if (!PAGE_ALIGNED(its->queue_phys) || !PAGE_ALIGNED(its->queue_size) ||
+	    !its_drives(its, its->queue_phys, its->queue_size))
 		return -EINVAL;
 
 	return 0;
@@ -746,6 +771,9 @@ int __pkvm_its_map_device(u32 id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 
 	q = &its->cmd;
 	size = its_cmd_itt_size(q, event_bits);
+	if (!its_drives(its, itt, size))
+		return -EINVAL;
+
 	nr_pages = __pkvm_host_donate_itt(itt, size);
 	if (nr_pages < 0)
 		return nr_pages;
@@ -790,7 +818,6 @@ int __pkvm_its_activate(u32 id, u32 offset)
 	if (ret)
 		return ret;
 
-	its->queue_taken = true;
 	its->cmd.next = offset / sizeof(struct its_cmd_block);
 	its->cmd.done = its->cmd.next;
 	its->active = true;
@@ -835,19 +862,39 @@ static const struct mmio_guard_ops its_fence_ops = {
 /**
  * __pkvm_its_fence - keep the host from using an ITS that it does not drive
  * @base: physical address of the control frame
+ * @present: the ITS is there, and its registers can be accessed
+ *
+ * An ITS that is running, on whatever firmware or a driver that gave up has left to it, is
+ * beyond help: nobody knows who the memory belongs to by now.
  *
  * Context: the host is not deprivileged yet, and serialises the calls.
- * Return: 0 or a negative error.
+ * Return: 0, -EBUSY if the ITS is not quiescent, or another negative error.
  */
-int __pkvm_its_fence(phys_addr_t base)
+int __pkvm_its_fence(phys_addr_t base, bool present)
 {
+	unsigned long va;
+	u32 ctlr;
 	int ret;
+
+	if (present) {
+		ret = __pkvm_create_private_mapping(base, ITS_FRAME_SIZE, PAGE_HYP_DEVICE, &va);
+		if (ret)
+			return ret;
+
+		ctlr = readl_relaxed((void __iomem *)va + GITS_CTLR);
+		if ((ctlr & (GITS_CTLR_ENABLE | GITS_CTLR_QUIESCENT)) != GITS_CTLR_QUIESCENT)
+			return -EBUSY;
+	}
 
 	ret = mmio_guard_add(base, ITS_FRAME_SIZE, &its_fence_ops, NULL);
 	if (ret)
 		return ret;
 
-	return host_stage2_guard_mmio(base, ITS_FRAME_SIZE);
+	ret = host_stage2_guard_mmio(base, ITS_FRAME_SIZE);
+	if (ret)
+		mmio_guard_remove(base);
+
+	return ret;
 }
 
 /**
@@ -864,6 +911,8 @@ void __pkvm_its_refuse_pvms(void)
 
 /**
  * pkvm_its_pvms_refused - tell whether an ITS may reach the memory of protected VMs
+ *
+ * Return: true if the host said so with __pkvm_its_refuse_pvms().
  */
 bool pkvm_its_pvms_refused(void)
 {
@@ -896,13 +945,14 @@ int __pkvm_its_post(u32 id, u64 cwriter)
  * @dev_id: DeviceID, from the host
  * @pfn: a page of the host's, from the host. Becomes EL2's
  *
+ * Context: any; takes the lock of the ITS.
  * Return: 0 if the page was taken, -EEXIST if there is room already, or another negative
  *	   error. More than one page may be needed.
  */
 int __pkvm_its_add_page(u32 id, u64 dev_id, u64 pfn)
 {
-	struct hyp_its *its = its_get(id);
 	void *page = hyp_phys_to_virt(hyp_pfn_to_phys(pfn));
+	struct hyp_its *its = its_get(id);
 	int ret = -EINVAL;
 
 	if (!its)
@@ -937,6 +987,7 @@ unlock:
  * @itt: physical address, from the host
  * @size: bytes, from the host
  *
+ * Context: any; takes the lock of the ITS.
  * Return: 0 if no part of the range is an ITT's, -EBUSY if some is, -EINVAL.
  */
 int __pkvm_its_reclaim(u32 id, phys_addr_t itt, u64 size)
@@ -959,6 +1010,7 @@ int __pkvm_its_reclaim(u32 id, phys_addr_t itt, u64 size)
  * @id: ID of the ITS, from the host
  * @nr: an enum pkvm_its_stat, from the host
  *
+ * Context: any; takes the lock of the ITS.
  * Return: its value, 0 if there is no such counter.
  */
 u64 __pkvm_its_stat(u32 id, u32 nr)

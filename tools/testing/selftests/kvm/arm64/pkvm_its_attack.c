@@ -658,11 +658,12 @@ static enum result level2_forged_contents(struct test *t)
 /* Two devices in one page, the entries of the one within those of the other. */
 static enum result overlapping_itts(struct test *t)
 {
-	u64 itt, at, before, val;
+	u64 itt, at, before, val, busy;
 	enum result res;
 
+	busy = confined(t) ? stat_of(t, "refused_itt_busy") : 0;
 	itt = its_alloc_pages(&t->its, 0);
-	at = itt + 256;
+	at = itt + getpagesize() / 16;
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)) ||
 	    post1(t, its_cmd_mapd(DEV_B, EVENT_BITS, at, true)))
@@ -672,6 +673,8 @@ static enum result overlapping_itts(struct test *t)
 		/* The second is not there, so it cannot have events. */
 		post1(t, its_cmd_mapti(DEV_B, 0, t->lpi, 0));
 		res = look_refused(t, 2);
+		if (res == RES_BLOCKED && stat_of(t, "refused_itt_busy") != busy + 1)
+			res = FAIL(t, "not refused for being in use");
 		if (res == RES_BLOCKED && raises(t, DEV_B))
 			res = RES_REACHED;
 	} else {
@@ -702,7 +705,7 @@ static enum result unmap_twice(struct test *t)
 	itt = its_alloc_pages(&t->its, 0);
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)) ||
-	    post1(t, its_cmd_mapd(DEV_B, EVENT_BITS, itt + 1024, true)) ||
+	    post1(t, its_cmd_mapd(DEV_B, EVENT_BITS, itt + getpagesize() / 4, true)) ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, false)) ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, false)))
 		return FAIL(t, "queue");
@@ -783,7 +786,7 @@ static enum result two_devices_one_itt_page(struct test *t)
 	itt = its_alloc_pages(&t->its, 0);
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)) ||
-	    post1(t, its_cmd_mapd(DEV_B, EVENT_BITS, itt + 1024, true)))
+	    post1(t, its_cmd_mapd(DEV_B, EVENT_BITS, itt + getpagesize() / 4, true)))
 		return FAIL(t, "queue");
 
 	res = in_use(itt);
@@ -1299,7 +1302,8 @@ static enum result unknown_commands(struct test *t)
 
 /*
  * Commands as the driver would send them, but with all reserved bits set. They
- * are good commands and have to work; the reserved bits are not for the ITS.
+ * are good commands and have to work; the reserved bits are not for the ITS. Where the
+ * queue of a confined ITS can't be read, this shows that they are no reason to refuse.
  */
 static enum result res0_bits_set(struct test *t)
 {
@@ -1739,6 +1743,8 @@ static enum result odd_access(struct test *t,
 	res = now != old || sig == SIGBUS ? RES_REACHED : RES_BLOCKED;
 	if (sig)
 		ksft_print_msg("access ended in: %s\n", strsignal(sig));
+	if (confined(t) && res == RES_BLOCKED && sig != SIGSEGV)
+		res = FAIL(t, "the access was not refused");
 
 	its_write64(&t->its, reg, old);
 	now = its_read64(&t->its, reg);

@@ -39,7 +39,6 @@ struct hyp_its_table {
  * struct hyp_its - a confined ITS
  * @lock:	protects everything below. Taken before the host's stage-2 lock
  * @active:	EL2 commits commands. Set once, before the host is deprivileged
- * @queue_taken: the hardware's command queue is EL2's
  * @queue_pinned: the staging command queue is pinned
  * @guarded:	the control frame is a guarded MMIO region
  * @base:	EL2's mapping of the control frame
@@ -57,7 +56,6 @@ struct hyp_its_table {
 struct hyp_its {
 	hyp_spinlock_t		lock;
 	bool			active;
-	bool			queue_taken;
 	bool			queue_pinned;
 	bool			guarded;
 	void __iomem		*base;
@@ -77,7 +75,7 @@ int __pkvm_its_register(u64 pfn, u64 nr_pages);
 int __pkvm_its_map_device(u32 id, u32 dev_id, u32 event_bits, phys_addr_t itt);
 int __pkvm_its_activate(u32 id, u32 offset);
 int __pkvm_its_unregister(u32 id);
-int __pkvm_its_fence(phys_addr_t base);
+int __pkvm_its_fence(phys_addr_t base, bool present);
 void __pkvm_its_refuse_pvms(void);
 int __pkvm_its_post(u32 id, u64 cwriter);
 int __pkvm_its_add_page(u32 id, u64 dev_id, u64 pfn);
