@@ -14,17 +14,36 @@
  *	sync	waits until the ITS has read all that is queued
  *	page	allocates zeroed pages that are never freed
  *
- * its_inject.fail=<step> on the command line has that step of the hand-over fail:
- * register, reserve, map or activate.
+ * its_inject.fail=<step>[:<n>] on the command line has a step of the hand-over
+ * fail when it is taken for the nth time:
+ *
+ *	alloc		an allocation (CONFIG_ARM_GIC_V3_ITS_INJECT_ALLOC)
+ *	register	the ITS is registered, and that is undone
+ *	descriptor	the hypervisor refuses the nth field of the descriptor
+ *	reserve		the record of the nth device is there, but nobody says so
+ *	record		the hypervisor refuses a page for it
+ *	map		the nth device is mapped, but nobody says so
+ *	itt		the hypervisor refuses its ITT
+ *	activate	the hypervisor refuses to take the queue
+ *	fence		an ITS that the driver does not use is running
+ *
+ * its_inject/fail then has the step, n, and how often the step was taken: if that
+ * is less than n, nothing has failed.
  */
 
 #include <linux/bitfield.h>
 #include <linux/debugfs.h>
+#include <linux/error-injection.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/iopoll.h>
+#include <linux/kprobes.h>
+#include <linux/kstrtox.h>
 #include <linux/mm.h>
+#include <linux/of.h>
+#include <linux/of_address.h>
+#include <linux/overflow.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -37,44 +56,197 @@
 
 static const struct its_staging_ops *its_inject_real_ops;
 static struct its_staging_ops its_inject_ops;
-static const char *its_inject_fail;
+static const char *its_inject_step;
+static unsigned int its_inject_nth = 1;
+static unsigned int its_inject_times;
 
 static int __init its_inject_fail_cfg(char *arg)
 {
-	its_inject_fail = arg;
+	static const char * const steps[] = {
+		"alloc", "register", "descriptor", "reserve", "record", "map", "itt",
+		"activate", "fence",
+	};
+	size_t len;
+	int i;
 
-	return 0;
+	for (i = 0; arg && i < ARRAY_SIZE(steps); i++) {
+		len = str_has_prefix(arg, steps[i]);
+		if (!len || (arg[len] && arg[len] != ':'))
+			continue;
+
+		its_inject_step = steps[i];
+
+		return arg[len] ? kstrtouint(arg + len + 1, 10, &its_inject_nth) : 0;
+	}
+
+	return -EINVAL;
 }
 early_param("its_inject.fail", its_inject_fail_cfg);
 
-/* Each of these fails as late as it can, for there to be something to undo. */
-static int its_inject_fail_register(const struct its_staging_desc *desc)
+/* A step is about to be taken. Is it to fail? */
+static bool its_inject_turn(const char *step)
+{
+	return !strcmp(step, its_inject_step) && ++its_inject_times == its_inject_nth;
+}
+
+#ifdef CONFIG_ARM_GIC_V3_ITS_INJECT_ALLOC
+static struct task_struct *its_inject_task;
+
+/*
+ * Those that can't fail do not count, nor do those that are made in the hope of
+ * something better than what will do, nor those of interrupt handlers.
+ */
+static int its_inject_alloc(struct pt_regs *regs, gfp_t gfp, unsigned long fails)
+{
+	if (READ_ONCE(its_inject_task) != current || !gfpflags_allow_blocking(gfp) ||
+	    gfp & (__GFP_NORETRY | __GFP_NOFAIL) || !its_inject_turn("alloc"))
+		return 0;
+
+	regs_set_return_value(regs, fails);
+	override_function_with_return(regs);
+
+	return 1;
+}
+NOKPROBE_SYMBOL(its_inject_alloc);
+
+static int its_inject_alloc_page(struct kprobe *p, struct pt_regs *regs)
+{
+	return its_inject_alloc(regs, (__force gfp_t)regs_get_kernel_argument(regs, 0), true);
+}
+NOKPROBE_SYMBOL(its_inject_alloc_page);
+
+static int its_inject_alloc_slab(struct kprobe *p, struct pt_regs *regs)
+{
+	return its_inject_alloc(regs, (__force gfp_t)regs_get_kernel_argument(regs, 1), -ENOMEM);
+}
+NOKPROBE_SYMBOL(its_inject_alloc_slab);
+
+static int its_inject_end(struct kprobe *p, struct pt_regs *regs)
+{
+	WRITE_ONCE(its_inject_task, NULL);
+
+	return 0;
+}
+NOKPROBE_SYMBOL(its_inject_end);
+
+/* The kernel's own hooks. Whether they let blocking allocations fail is set too late. */
+static struct kprobe its_inject_probe[] = {
+	{ .symbol_name = "should_fail_alloc_page", .pre_handler = its_inject_alloc_page },
+	{ .symbol_name = "should_failslab", .pre_handler = its_inject_alloc_slab },
+	{ .symbol_name = "its_end_deprivilege", .pre_handler = its_inject_end },
+};
+
+static int __init its_inject_probe_init(void)
+{
+	unsigned int i;
+	int ret;
+
+	if (!its_inject_step || strcmp(its_inject_step, "alloc"))
+		return 0;
+
+	for (i = 0; i < ARRAY_SIZE(its_inject_probe); i++) {
+		ret = register_kprobe(&its_inject_probe[i]);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+device_initcall(its_inject_probe_init);
+
+static void its_inject_watch_allocs(void)
+{
+	WRITE_ONCE(its_inject_task, current);
+}
+#else
+static void its_inject_watch_allocs(void) { }
+#endif
+
+static int its_inject_descriptor(const struct its_staging_desc *desc)
+{
+	struct its_staging_desc *copy;
+	unsigned int i;
+	int ret;
+
+	copy = kmemdup(desc, struct_size(desc, rdbases, desc->nr_rdbases), GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+
+	copy->base ^= its_inject_turn("descriptor");
+	copy->typer ^= its_inject_turn("descriptor");
+	copy->cbaser ^= its_inject_turn("descriptor");
+	copy->queue ^= its_inject_turn("descriptor");
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
+		if (!desc->tables[i].baser)
+			continue;
+
+		copy->tables[i].baser ^= its_inject_turn("descriptor");
+		copy->tables[i].staging ^= its_inject_turn("descriptor");
+	}
+
+	ret = its_inject_real_ops->register_its(copy);
+	kfree(copy);
+
+	return ret;
+}
+
+static int its_inject_register(const struct its_staging_desc *desc)
 {
 	int id = its_inject_real_ops->register_its(desc);
 
-	if (id >= 0)
-		its_inject_real_ops->unregister_its(id);
+	if (id < 0 || !its_inject_turn("register"))
+		return id;
+
+	its_inject_real_ops->unregister_its(id);
 
 	return -EPERM;
 }
 
-static int its_inject_fail_reserve(int id, u32 dev_id)
+static int its_inject_reserve(int id, u32 dev_id)
 {
-	its_inject_real_ops->reserve_device(id, dev_id);
+	int ret;
 
-	return -ENOMEM;
+	if (its_inject_turn("record"))
+		dev_id = U32_MAX;
+
+	ret = its_inject_real_ops->reserve_device(id, dev_id);
+
+	return !ret && its_inject_turn("reserve") ? -ENOMEM : ret;
 }
 
-static int its_inject_fail_map(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
+static int its_inject_map(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 {
-	its_inject_real_ops->map_device(id, dev_id, event_bits, itt);
+	int ret;
 
-	return -EINVAL;
+	itt ^= its_inject_turn("itt");
+	ret = its_inject_real_ops->map_device(id, dev_id, event_bits, itt);
+
+	return !ret && its_inject_turn("map") ? -EINVAL : ret;
 }
 
-static int its_inject_fail_activate(int id, u32 offset)
+static int its_inject_activate(int id, u32 offset)
 {
-	return -EBUSY;
+	/* Devices that come later are not the hand-over's */
+	its_inject_ops.reserve_device = its_inject_real_ops->reserve_device;
+
+	offset ^= its_inject_turn("activate");
+
+	return its_inject_real_ops->activate(id, offset);
+}
+
+/* As firmware might have left it. Without a queue it does nothing. */
+static void its_inject_run(bool run)
+{
+	struct device_node *np;
+	void __iomem *base;
+
+	for_each_compatible_node(np, NULL, "arm,gic-v3-its") {
+		base = of_iomap(np, 0);
+		if (base)
+			writel_relaxed(run ? GITS_CTLR_ENABLE : 0, base + GITS_CTLR);
+		if (base)
+			iounmap(base);
+	}
 }
 
 /**
@@ -85,25 +257,32 @@ static int its_inject_fail_activate(int id, u32 offset)
  */
 const struct its_staging_ops *its_inject_failure(const struct its_staging_ops *ops)
 {
-	if (!its_inject_fail)
+	if (!its_inject_step)
 		return ops;
+
+	if (list_empty(&its_nodes) && its_inject_turn("fence"))
+		its_inject_run(true);
 
 	its_inject_real_ops = ops;
 	its_inject_ops = *ops;
-
-	if (!strcmp(its_inject_fail, "register"))
-		its_inject_ops.register_its = its_inject_fail_register;
-	else if (!strcmp(its_inject_fail, "reserve"))
-		its_inject_ops.reserve_device = its_inject_fail_reserve;
-	else if (!strcmp(its_inject_fail, "map"))
-		its_inject_ops.map_device = its_inject_fail_map;
-	else if (!strcmp(its_inject_fail, "activate"))
-		its_inject_ops.activate = its_inject_fail_activate;
-	else
-		pr_err("its_inject.fail: there is no step %s\n", its_inject_fail);
+	its_inject_ops.register_its = its_inject_register;
+	its_inject_ops.reserve_device = its_inject_reserve;
+	its_inject_ops.map_device = its_inject_map;
+	its_inject_ops.activate = its_inject_activate;
+	if (!strcmp(its_inject_step, "descriptor"))
+		its_inject_ops.register_its = its_inject_descriptor;
+	its_inject_watch_allocs();
 
 	return &its_inject_ops;
 }
+
+static int fail_show(struct seq_file *s, void *unused)
+{
+	seq_printf(s, "%s %u %u\n", its_inject_step, its_inject_nth, its_inject_times);
+
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(fail);
 
 static void its_inject_show(struct seq_file *s, const char *name, u64 val)
 {
@@ -164,7 +343,7 @@ DEFINE_SHOW_ATTRIBUTE(info);
  * A malicious host has no reason to go without what the hypervisor needs to keep
  * track of a device: have it ready for each DeviceID that may be about to be mapped.
  */
-static int its_inject_reserve(struct its_node *its, const struct its_cmd_block *cmds,
+static int its_inject_records(struct its_node *its, const struct its_cmd_block *cmds,
 			      unsigned int nr)
 {
 	unsigned int dev_bits = FIELD_GET(GITS_TYPER_DEVBITS, its->typer) + 1;
@@ -203,7 +382,7 @@ static ssize_t its_inject_write(struct file *file, const char __user *buf,
 	if (IS_ERR(cmds))
 		return PTR_ERR(cmds);
 
-	ret = its_inject_reserve(its, cmds, nr);
+	ret = its_inject_records(its, cmds, nr);
 	if (!ret)
 		ret = its_inject_commands(its, cmds, nr, wait);
 	kfree(cmds);
@@ -322,6 +501,11 @@ static int __init its_inject_init(void)
 	char name[17];
 
 	root = debugfs_create_dir("its_inject", NULL);
+	if (its_inject_step) {
+		debugfs_create_file("fail", 0400, root, NULL, &fail_fops);
+		if (!strcmp(its_inject_step, "fence") && its_inject_times)
+			its_inject_run(false);
+	}
 
 	/* ITSs are only ever added, and only early during boot. */
 	list_for_each_entry(its, &its_nodes, entry) {

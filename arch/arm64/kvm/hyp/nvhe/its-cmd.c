@@ -409,7 +409,7 @@ static enum pkvm_its_stat do_mapc(struct its_cmd_queue *q, const u64 *in, u64 *o
 	if (!rdbase_is_known(q, rdbase))
 		return PKVM_ITS_REFUSED_BAD_RDBASE;
 
-	if (CMD_ICID(in) < q->collections.nr_ids) {
+	if (CMD_ICID(in) >= q->nr_hw_icids) {
 		reason = find_level2(&q->collections, CMD_ICID(in), &level2, &missing);
 		if (!reason && missing)
 			reason = take_level2(q, &q->collections, CMD_ICID(in), level2);

@@ -442,7 +442,8 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	size = (u64)GITS_BASER_NR_PAGES(desc->baser) * table->cmd.psz;
 	table->size = ALIGN(size, PAGE_SIZE);
 
-	if (!PAGE_ALIGNED(table->phys) || indirect != !!desc->staging ||
+	if (!PAGE_ALIGNED(table->phys) || !IS_ALIGNED(table->phys, table->cmd.psz) ||
+	    indirect != !!desc->staging ||
 	    !its_drives(its, table->phys, table->size))
 		return -EINVAL;
 
@@ -536,7 +537,8 @@ static void its_set_limits(struct hyp_its *its, u64 typer)
 	q->devices.nr_ids = q->devices.nr_ids ? min(q->devices.nr_ids, nr_ids) : nr_ids;
 
 	/* ICIDs are 16 bits in commands. Those below HCC take no room in the table. */
-	q->nr_icids = min_t(u64, SZ_64K, max_t(u64, q->collections.nr_ids, GITS_TYPER_HCC(typer)));
+	q->nr_hw_icids = GITS_TYPER_HCC(typer);
+	q->nr_icids = min_t(u64, SZ_64K, max_t(u64, q->collections.nr_ids, q->nr_hw_icids));
 	q->event_bits = min_t(u32, FIELD_GET(GITS_TYPER_IDBITS, typer) + 1, ITS_CMD_MAX_EVENT_BITS);
 	q->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer) + 1;
 }
@@ -591,7 +593,8 @@ static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *d
 	if (!(its->cbaser & GITS_CBASER_VALID) || its->cbaser != desc->cbaser)
 		return -EINVAL;
 
-	if (!PAGE_ALIGNED(its->queue_phys) || !PAGE_ALIGNED(its->queue_size) ||
+	/* IHI 0069, GITS_CBASER: an ITS may take bits [15:12] of the address for zero. */
+	if (!IS_ALIGNED(its->queue_phys, SZ_64K) || !PAGE_ALIGNED(its->queue_size) ||
 	    !its_drives(its, its->queue_phys, its->queue_size))
 		return -EINVAL;
 

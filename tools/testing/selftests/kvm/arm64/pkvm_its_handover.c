@@ -3,7 +3,8 @@
  * pkvm_its_handover - What became of the ITSs when the host was deprivileged
  *
  * Compares what was asked for on the kernel's command line with what the kernel
- * says it has done, and with what follows from that for protected VMs.
+ * says it has done, and with what follows from that for protected VMs, for the
+ * devices of the host, and for the memory that EL2 has.
  */
 #include <dirent.h>
 #include <endian.h>
@@ -19,8 +20,11 @@
 #include "kselftest.h"
 #include "pkvm_its.h"
 
+#define REBIND_ROUNDS		2
+
 static char state[32];
 static char cmdline[4096];
+static bool unused;
 
 /* The last of several parameters of the same name counts. */
 static bool param_is(const char *name, const char *value)
@@ -70,18 +74,142 @@ static int nr_stats(void)
 	return nr;
 }
 
+/* The step that its_inject.fail= names, if it was taken often enough to fail. */
+static bool has_failed(void)
+{
+	unsigned int nth, times;
+	char buf[64], step[32];
+
+	if (!strstr(cmdline, "its_inject.fail="))
+		return false;
+
+	if (sysfile_read(ITS_INJECT_DEBUGFS "/fail", buf, sizeof(buf)) < 0 ||
+	    sscanf(buf, "%31s %u %u", step, &nth, &times) != 3)
+		ksft_exit_fail_msg("this kernel can't have that step fail\n");
+	if (!times)
+		ksft_exit_fail_msg("%s is not part of this hand-over\n", step);
+
+	if (times < nth)
+		ksft_print_msg("%s %u was not reached, there are %u\n", step,
+			       nth, times);
+
+	return times >= nth;
+}
+
 static void test_state(void)
 {
 	bool off = param_is("kvm-arm.protected_its", "off") ||
 		   param_is("kvm-arm.protected_its", "0") ||
 		   param_is("kvm-arm.protected_its", "n");
-	bool fail = strstr(cmdline, "its_inject.fail=");
+	bool fail = has_failed();
 	bool ok;
 
 	ksft_print_msg("state is %s, asked for %s%s\n", state,
 		       off ? "off" : "on", fail ? ", to fail" : "");
 	ok = is(off ? "off" : fail ? "failed" : "confined");
 	ksft_test_result(ok, "state_matches_command_line\n");
+}
+
+/*
+ * How many pages of memory the host can't read, since EL2 has them. Where that
+ * is not due to the ITSs, it does not depend on what became of them.
+ */
+static long el2_pages(void)
+{
+	unsigned long long start, end, pa;
+	char line[256], name[128];
+	long nr = 0;
+	void *mem;
+	FILE *f;
+	u64 val;
+
+	f = fopen("/proc/iomem", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx-%llx : %127[^\n]", &start, &end, name) != 3 ||
+		    strcmp(name, "System RAM"))
+			continue;
+
+		mem = phys_map(start, end - start + 1);
+		if (!mem)
+			ksft_exit_fail_msg("/dev/mem: %s\n", strerror(errno));
+		for (pa = start; pa < end; pa += getpagesize())
+			nr += !!try_read64(mem + (pa - start), &val);
+		phys_unmap(mem, end - start + 1);
+	}
+	if (f)
+		fclose(f);
+
+	return nr;
+}
+
+/* Those that EL2 says it has for the ITSs */
+static long held_pages(void)
+{
+	struct its its;
+	long sum = 0;
+	u64 held;
+	int i;
+
+	for (i = 0; i < its_count(); i++) {
+		if (its_open(&its, i))
+			ksft_exit_fail_msg("no access to the ITS\n");
+		its_stat(&its, "held_pages", &held);
+		its_close(&its);
+		sum += held;
+	}
+
+	return sum;
+}
+
+/* What did not come to pass must not have cost anything. */
+static void test_pages(long without)
+{
+	long nr = el2_pages(), held = held_pages();
+
+	ksft_print_msg("EL2 has %ld pages\n", nr);
+	ksft_print_msg("%ld of them for the ITSs\n", held);
+	if (without < 0)
+		ksft_test_result_skip("no_page_lost: nothing to compare with\n");
+	else
+		ksft_test_result(nr == without + held, "no_page_lost\n");
+}
+
+/* Interrupts that have come to disks by way of an ITS. */
+static unsigned long disk_msis(void)
+{
+	char line[1024], *p, *end;
+	unsigned long n, nr = 0;
+	FILE *f;
+
+	f = fopen("/proc/interrupts", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strstr(line, " ITS-") || !strstr(line, "virtio"))
+			continue;
+
+		p = strchr(line, ':') + 1;
+		while ((n = strtoul(p, &end, 10)), end != p) {
+			nr += n;
+			p = end;
+		}
+	}
+	if (f)
+		fclose(f);
+
+	return nr;
+}
+
+/* Whatever became of the ITSs, devices work, go, and come back. */
+static void test_msis(void)
+{
+	int disks = disks_rebind(REBIND_ROUNDS);
+
+	if (!disks) {
+		ksft_test_result_skip("devices_work: no disk\n");
+		return;
+	}
+
+	ksft_print_msg("%d disks, %lu MSIs\n", disks, disk_msis());
+	ksft_test_result(disks > 0 && !disk_msis() == unused, "devices_work\n");
 }
 
 static void test_policy(void)
@@ -91,7 +219,7 @@ static void test_policy(void)
 	ksft_print_msg("protected VM: %s, other VM: %s\n",
 		       prot ? strerror(-prot) : "created",
 		       plain ? strerror(-plain) : "created");
-	ksft_test_result(is("failed") ? prot < 0 : !prot,
+	ksft_test_result(prot == (is("failed") ? -EPERM : 0),
 			 "protected_vm_policy\n");
 	ksft_test_result(!plain, "other_vms_unaffected\n");
 }
@@ -222,9 +350,23 @@ static void test_unused(void)
 	ksft_test_result((before == after) == is("confined"), "unused_its_fenced\n");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	bool unused;
+	long pages = -1;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "p:h")) != -1) {
+		switch (opt) {
+		case 'p':
+			pages = strtol(optarg, NULL, 10);
+			break;
+		default:
+			printf("usage: %s [-p PAGES]\n"
+			       "  -p  pages that EL2 has without those for the ITSs\n",
+			       argv[0]);
+			return opt == 'h' ? 0 : KSFT_FAIL;
+		}
+	}
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
@@ -238,8 +380,10 @@ int main(void)
 		ksft_exit_skip("this kernel does not confine ITSs\n");
 
 	unused = param_is("irqchip.gicv3_nolpi", "1");
-	ksft_set_plan(4 + is("confined") + !is("failed") + unused);
+	ksft_set_plan(6 + is("confined") + !is("failed") + unused);
 	test_state();
+	test_pages(pages);
+	test_msis();
 	test_policy();
 	test_stats_present();
 	if (is("confined"))

@@ -92,6 +92,7 @@ struct its_cmd_ops {
  * @devices:	the device table
  * @collections: the collection table
  * @nr_icids:	number of ICIDs, including those held in the hardware
+ * @nr_hw_icids: number of ICIDs held in the hardware, which take no table
  * @nr_lpis:	end of the LPI range
  * @event_bits:	largest number of EventID bits
  * @itt_entry_size: bytes per ITT entry
@@ -114,6 +115,7 @@ struct its_cmd_queue {
 	struct its_cmd_table		devices;
 	struct its_cmd_table		collections;
 	u32				nr_icids;
+	u32				nr_hw_icids;
 	u32				nr_lpis;
 	u32				event_bits;
 	u32				itt_entry_size;

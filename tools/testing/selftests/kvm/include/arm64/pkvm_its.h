@@ -160,6 +160,67 @@ int try_write64(void *addr, u64 val);
 unsigned int host_pa_bits(void);
 int iomem_find(const char *name, u64 *start, u64 *end);
 
+/* Devices that send MSIs */
+#define MAX_VECTORS		2048
+
+/**
+ * struct pci_dev - a device that tests can have
+ * @bdf: its name in sysfs
+ * @driver: the driver that it had in the beginning
+ * @edu: it is QEMU's edu device; otherwise, an NVMe controller
+ */
+struct pci_dev {
+	char bdf[16];
+	char driver[64];
+	bool edu;
+};
+
+/**
+ * struct vdev - a device opened through VFIO
+ * @pci: the device
+ * @index: what VFIO calls its kind of interrupts
+ * @container: file descriptor
+ * @group: file descriptor
+ * @fd: file descriptor
+ * @event: an eventfd, for any use
+ * @bar_off: where BAR 0 is
+ * @config_off: where the configuration space is
+ */
+struct vdev {
+	const struct pci_dev *pci;
+	unsigned int index;
+	int container;
+	int group;
+	int fd;
+	int event;
+	u64 bar_off;
+	u64 config_off;
+};
+
+int pci_find(struct pci_dev *pci, int max);
+u32 pci_requester_id(const struct pci_dev *pci);
+void pci_get_driver(const char *bdf, char *name, size_t size);
+int pci_set_driver(const char *bdf, const char *driver);
+void pci_to_vfio(struct pci_dev *pci, int nr);
+void pci_from_vfio(struct pci_dev *pci, int nr);
+
+int vdev_open(struct vdev *v, const struct pci_dev *pci);
+void vdev_close(struct vdev *v);
+int vdev_nr_vectors(struct vdev *v);
+int vdev_vectors(struct vdev *v, unsigned int start, unsigned int nr,
+		 const int *events, unsigned int nr_events);
+int event_wait(int event, u64 *count);
+int edu_raise(struct vdev *v);
+int edu_ack(struct vdev *v);
+
+int irq_set_cpu(unsigned long irq, unsigned int cpu);
+int cpu_set_online(unsigned int cpu, bool online);
+
+int disk_name(const char *bdf, char *name, size_t size, bool wait);
+int disks_rebind(int rounds);
+
+const char *log_complaint(const char *text);
+
 /**
  * struct pvm - a protected VM that keeps checking one page of its memory
  * @vm: file descriptor

@@ -353,10 +353,10 @@ static int its_dir(int nr, char *name, size_t size)
 		return -errno;
 
 	while ((de = readdir(dir))) {
-		if (de->d_name[0] == '.')
+		if (strlen(de->d_name) != 16)
 			continue;
 		if (count == nr)
-			snprintf(name, size, "%.16s", de->d_name);
+			snprintf(name, size, "%s", de->d_name);
 		count++;
 	}
 	closedir(dir);

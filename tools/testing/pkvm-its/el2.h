@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __PKVM_ITS_EL2_H__
+#define __PKVM_ITS_EL2_H__
+
+#include <kernel-shim.h>
+
+#include <nvhe/its.h>
+
+void el2_reset(void);
+
+/* EL2's own view, for tests to look at */
+struct hyp_its *el2_its(int id);
+bool el2_has_record(int id, u64 dev_id);
+bool el2_is_mapped(int id, u64 dev_id);
+
+/* The refused command that was traced last */
+extern u32 el2_traced_reason;
+extern u64 el2_nr_traced;
+
+#endif /* __PKVM_ITS_EL2_H__ */

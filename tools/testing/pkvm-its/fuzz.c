@@ -1,0 +1,627 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A host that does anything, in any order: the fuzzer's input is its program.
+ *
+ * The models look at each access. When the program is over the host becomes a good one:
+ * it restarts the ITS as a driver does on resume, unmaps all devices, and must find an ITS
+ * that works and have all its memory back.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include <nvhe/mmio_guard.h>
+
+#include "el2.h"
+#include "machine.h"
+
+#define CMD_SIZE	32
+
+/* Memory that the host may use as ITTs and level-2 pages, in blocks of the largest ITS page */
+#define NR_BLOCKS	16
+#define BLOCK_SIZE	SZ_64K
+
+#define NR_DEVICES	10
+#define MAX_OPS		256
+
+enum op {
+	OP_STAGE,
+	OP_STAGE_RAW,
+	OP_EDIT,
+	OP_RING,
+	OP_POST,
+	OP_WRITE,
+	OP_STEP,
+	OP_PACE,
+	OP_LEVEL1,
+	OP_ADD_PAGE,
+	OP_RECLAIM,
+	OP_GUEST,
+	OP_FORGE,
+	OP_POWER,
+	OP_RACE,
+	OP_MSI,
+	OP_MAP,
+	OP_TRUSTED,
+};
+
+#define NR_OPS		(OP_TRUSTED + 1)
+
+static const u8 *input, *input_end;
+
+static struct host_its *its;
+static phys_addr_t blocks, el2_page;
+static u64 devices[NR_DEVICES];
+
+/* A command was lost with its queue, so memory may stay with EL2 for good. */
+static bool lost;
+
+static struct {
+	u64		at;
+	phys_addr_t	phys;
+	u64		val;
+} race;
+
+/* Set by the environment: print what the program does */
+static bool verbose;
+
+#define say(...)								\
+do {										\
+	if (verbose)								\
+		fprintf(stderr, __VA_ARGS__);					\
+} while (0)
+
+static u8 seen[SZ_64K / 8];
+static u64 nr_runs, nr_accepted, nr_confined;
+
+static u8 get8(void)
+{
+	return input < input_end ? *input++ : 0;
+}
+
+static u64 get(unsigned int bytes)
+{
+	u64 val = 0;
+
+	while (bytes--)
+		val = val << 8 | get8();
+
+	return val;
+}
+
+/* What programs are made of: mostly what makes sense, and what is next to it */
+
+static u64 get_device(void)
+{
+	u8 nr = get8();
+
+	return nr < 0xf0 ? devices[nr % NR_DEVICES] : get(4);
+}
+
+static u64 get_event(void)
+{
+	static const u64 events[] = { 0, 1, 7, 8, 31, 32, 255, 65535, 65536, ~0U };
+	u8 nr = get8();
+
+	return nr < 0xf0 ? events[nr % ARRAY_SIZE(events)] : get(4);
+}
+
+static u64 get_icid(void)
+{
+	static const u64 icids[] = { 0, 1, 3, 4, 5, 255, 256, 511, 8191, 65535 };
+
+	return icids[get8() % ARRAY_SIZE(icids)];
+}
+
+static u64 get_intid(void)
+{
+	static const u64 intids[] = { 8192, 8193, 65535, 8191, 65536, 0, ~0U };
+
+	return intids[get8() % ARRAY_SIZE(intids)];
+}
+
+static u64 get_rdbase(void)
+{
+	u8 nr = get8();
+
+	return its_model_rdbase(its->model, nr % 8) + (nr >= 0xf0 ? get(1) << 16 : 0);
+}
+
+static phys_addr_t get_address(void)
+{
+	const phys_addr_t others[] = {
+		el2_page, its->queue, its->staging, its->tables[0], its->tables[1],
+		its->staging_tables[0], its->staging_tables[1], MEM_HIGH,
+		0, FRAME_BASE, BIT_ULL(45), BIT_ULL(51), mem_end(MEM_LOW) - PAGE_SIZE,
+	};
+	u8 nr = get8(), offset = get8();
+	phys_addr_t phys;
+
+	if (nr < 0xd0)
+		phys = blocks + nr % NR_BLOCKS * BLOCK_SIZE;
+	else
+		phys = others[nr % ARRAY_SIZE(others)];
+
+	return phys + (offset & 0x80 ? (offset & 0x7f) * (u64)PAGE_SIZE : offset * 256);
+}
+
+static struct cmd get_cmd(void)
+{
+	static const u8 nrs[] = {
+		GITS_CMD_MOVI, GITS_CMD_INT, GITS_CMD_CLEAR, GITS_CMD_DISCARD, GITS_CMD_INV,
+	};
+	u64 id, event;
+
+	switch (get8() % 10) {
+	case 0:
+	case 1:
+		id = get_device();
+		event = get8() % 20;
+		return cmd_mapd(id, event + 1, get_address());
+	case 2:
+		return cmd_unmapd(get_device());
+	case 3:
+		id = get_icid();
+		return cmd_mapc(id, get_rdbase());
+	case 4:
+		return cmd_unmapc(get_icid());
+	case 5:
+		id = get_device();
+		event = get_event();
+		return cmd_mapti(id, event, get_intid(), get_icid());
+	case 6:
+		id = get_device();
+		return cmd_mapi(id, get_intid(), get_icid());
+	case 7:
+		id = get_device();
+		event = get_event();
+		return cmd_event(nrs[get8() % ARRAY_SIZE(nrs)], id, event);
+	case 8:
+		id = get_rdbase();
+		return get8() & 1 ? cmd_sync(id) : cmd_movall(id, get_rdbase());
+	default:
+		return cmd_invall(get_icid());
+	}
+}
+
+/* The host's memory changes under EL2's eyes. */
+static void change_memory(phys_addr_t phys, u64 nr)
+{
+	if (nr == race.at)
+		mem_host_write(race.phys, race.val);
+}
+
+static void say_cmd(const char *what, const u64 *cmd)
+{
+	say("%s %016llx %016llx %016llx %016llx\n", what, (unsigned long long)cmd[0],
+	    (unsigned long long)cmd[1], (unsigned long long)cmd[2], (unsigned long long)cmd[3]);
+}
+
+static void executes(const u64 *cmd)
+{
+	u64 hash = (cmd[0] * 31 + cmd[1]) * 31 + cmd[2] * 7 + cmd[3];
+
+	say_cmd("    ITS:", cmd);
+	hash = (hash ^ hash >> 29) * 0x9e3779b97f4a7c15ULL >> 48;
+	seen[hash / 8] |= BIT(hash % 8);
+}
+
+static void stage(struct cmd cmd)
+{
+	say_cmd("stage", cmd.raw);
+	its_stage(its, cmd);
+}
+
+static void ring(void)
+{
+	say("to slot %u\n", its->next);
+	its_ring(its);
+}
+
+static bool is_idle(void)
+{
+	return its->model->creadr == its->model->cwriter;
+}
+
+/* Is there something that EL2 has committed and the ITS will not see any more if it restarts? */
+static bool would_lose(void)
+{
+	struct hyp_its *el2 = el2_its(its->id);
+	bool lost_power = its->model->cbaser != el2->cbaser;
+
+	return !is_idle() || (lost_power && el2->cmd.done != el2->cmd.next);
+}
+
+static void write_register(u64 offset, u64 val, unsigned int size)
+{
+	if (ALIGN_DOWN(offset, 8) == GITS_CBASER)
+		lost |= would_lose();
+
+	say("write %llx to 0x%llx, %u bytes\n", (unsigned long long)val,
+	    (unsigned long long)offset, size);
+	its_write(its, offset, val, size);
+}
+
+static void do_write(void)
+{
+	static const u16 regs[] = {
+		GITS_CTLR, GITS_CBASER, GITS_CWRITER, GITS_CREADR, GITS_BASER, GITS_BASER + 8,
+		GITS_BASER + 16, GITS_IIDR, GITS_TYPER, GITS_BASER + 64,
+	};
+	u8 nr = get8(), how = get8();
+	unsigned int size = how & 1 ? 8 : 4;
+	u64 offset, val;
+
+	offset = nr < 0xf0 ? regs[nr % ARRAY_SIZE(regs)] : ALIGN_DOWN(get(2), size);
+	if (size == 4 && how & 2)
+		offset ^= 4;
+
+	switch (how >> 2 & 3) {
+	case 0:
+		val = its_read(its, offset & ~7ULL);
+		if (size == 4 && offset & 4)
+			val >>= 32;
+		break;
+	case 1:
+		val = how & 0x10 ? GITS_CTLR_ENABLE | GITS_CTLR_ImDe : 0;
+		break;
+	case 2:
+		val = get(1) * CMD_SIZE;
+		break;
+	default:
+		val = get(8);
+	}
+
+	write_register(offset, size == 4 ? (u32)val : val, size);
+}
+
+static void do_add_page(u64 dev_id, phys_addr_t phys)
+{
+	struct mem_page *page = mem_page(phys);
+
+	if (page)
+		page->is_state = true;
+	__pkvm_its_add_page(its->id, dev_id, hyp_phys_to_pfn(phys));
+	if (page)
+		page->is_state = false;
+}
+
+/* MAPD and MAPTI as a driver does them: the way to deep states */
+static void do_map(void)
+{
+	u64 id = get_device(), bits = get8() % 6 + 1;
+
+	/* The driver would not try, and the test would run out of memory. */
+	if (id >= BIT_ULL(its->cfg.its.dev_bits))
+		return;
+
+	its_reserve(its, id);
+	if (its->cfg.devices.indirect)
+		its_stage_level1_entry(its, BASER_DEVICES, id,
+				       (blocks + get8() % NR_BLOCKS * BLOCK_SIZE) |
+				       GITS_BASER_VALID);
+	stage(cmd_mapd(id, bits, get_address()));
+	stage(cmd_mapti(id, get8() % 64, get_intid(), get_icid()));
+	stage(cmd_sync(its_model_rdbase(its->model, 0)));
+	ring();
+}
+
+/* Calls that a host can only make before it is deprivileged, made at the wrong time */
+static void do_trusted(void)
+{
+	switch (get8() % 4) {
+	case 0:
+		if (!__pkvm_its_activate(its->id, get8() * CMD_SIZE))
+			mem_fail("activated twice");
+		break;
+	case 1:
+		if (!__pkvm_its_unregister(its->id))
+			mem_fail("an active ITS was unregistered");
+		break;
+	case 2:
+		if (!__pkvm_its_map_device(its->id, get_device(), 5, get_address()))
+			mem_fail("a device was taken over by an active ITS");
+		break;
+	default:
+		__pkvm_its_stat(get8(), get8());
+	}
+}
+
+static void do_op(void)
+{
+	enum op op = get8() % NR_OPS;
+	phys_addr_t phys;
+	u64 nr, rdbase;
+	u32 intid;
+
+	say("op %d\n", op);
+	switch (op) {
+	case OP_STAGE:
+		stage(get_cmd());
+		break;
+	case OP_STAGE_RAW:
+		stage((struct cmd) {{ get(8), get(8), get(8), get(8) }});
+		break;
+	case OP_EDIT:
+		/* A bit of a command that may or may not have been seen */
+		nr = get(2);
+		phys = its->staging + nr % (its->cfg.queue_pages * SZ_4K / 8) * 8;
+		mem_host_write(phys, mem_peek(phys) ^ BIT_ULL(get8() % 64));
+		break;
+	case OP_RING:
+		ring();
+		break;
+	case OP_POST:
+		__pkvm_its_post(its->id, get8() & 1 ? its->next * CMD_SIZE : get(4));
+		break;
+	case OP_WRITE:
+		do_write();
+		break;
+	case OP_STEP:
+		its_model_step(its->model, get8());
+		break;
+	case OP_PACE:
+		its->model->pace = get8() % 3;
+		its->model->quiesces = get8() % 4;
+		break;
+	case OP_LEVEL1:
+		nr = get8() & 1;
+		if (its->staging_tables[nr]) {
+			u64 id = get_device();
+
+			if (id < BIT_ULL(its->cfg.its.dev_bits))
+				its_stage_level1_entry(its, nr, id, get_address() |
+						       (u64)(get8() & 0xc0) << 56 | get8());
+		}
+		break;
+	case OP_ADD_PAGE:
+		nr = get_device();
+		do_add_page(nr, get_address());
+		break;
+	case OP_RECLAIM:
+		phys = get_address();
+		__pkvm_its_reclaim(its->id, phys, get(3));
+		break;
+	case OP_GUEST:
+		phys = get_address();
+		if (get8() & 1)
+			mem_give_guest(phys);
+		else
+			mem_take_guest(phys);
+		break;
+	case OP_FORGE:
+		phys = ALIGN_DOWN(get_address(), 256);
+		mem_host_fill(phys, 256, get8() * 0x0101010101010101ULL);
+		break;
+	case OP_POWER:
+		/* What has been executed and not been released is lost to EL2, too. */
+		lost |= !is_idle() || el2_its(its->id)->cmd.nr_releases;
+		its_model_power_off(its->model);
+		break;
+	case OP_RACE:
+		race.at = mem_nr_reads + get8();
+		race.phys = (get8() & 1 ? its->staging : its->staging_tables[0]) + get(2) * 8;
+		race.val = get(8);
+		mem_read_hook = change_memory;
+		break;
+	case OP_MSI:
+		nr = get_device();
+		its_model_translate(its->model, nr, get_event(), &intid, &rdbase);
+		break;
+	case OP_MAP:
+		do_map();
+		break;
+	case OP_TRUSTED:
+		do_trusted();
+		break;
+	}
+}
+
+static void get_table(struct machine_table *table)
+{
+	u8 kind = get8();
+
+	table->psz = SZ_4K << kind % 3 * 2;
+	table->entry_size = 4 << (kind >> 2) % 4;
+	table->nr_pages = 1 + (kind >> 4) % 2;
+	table->indirect = kind & 0x80;
+}
+
+static void get_config(struct machine_config *cfg)
+{
+	static const u32 dev_bits[] = { 16, 8, 20, 5 };
+	u8 kind = get8();
+
+	*cfg = machine_default;
+	get_table(&cfg->devices);
+	get_table(&cfg->collections);
+	cfg->its.dev_bits = dev_bits[kind % 4];
+	cfg->its.nc = kind & 4;
+	cfg->its.pta = kind & 8;
+	cfg->its.hcc = kind & 0x10 ? 4 : 0;
+	cfg->high = kind & 0x20;
+	cfg->addr_bits = kind & 0x40 ? 52 : cfg->high ? 52 : 40;
+	cfg->queue_pages = PAGE_SIZE / SZ_4K * (kind & 0x80 ? 2 : 1);
+
+	kind = get8();
+	cfg->its.ite_size = 4 + kind % 13;
+	cfg->its.event_bits = 16 - kind / 64 * 3;
+}
+
+static void choose_devices(void)
+{
+	u64 end = BIT_ULL(its->cfg.its.dev_bits), i;
+
+	for (i = 0; i < NR_DEVICES; i++)
+		devices[i] = i < 4 ? i : end / 8 * (i - 3) + (i & 1);
+	devices[NR_DEVICES - 3] = end - 1;
+	devices[NR_DEVICES - 2] = end;
+	devices[NR_DEVICES - 1] = end / 2 - 1;
+}
+
+/* Devices that are there before the hand-over. Returns false if it fails. */
+static bool hand_over(void)
+{
+	unsigned int nr = get8() % 4, bits = 3, i;
+	phys_addr_t itts[4];
+	u64 id;
+
+	for (i = 0; i < nr; i++) {
+		id = devices[i];
+		itts[i] = host_alloc((u64)its->cfg.its.ite_size << bits, PAGE_SIZE);
+		if (its->cfg.devices.indirect)
+			its_stage_level2(its, BASER_DEVICES, id);
+		stage(cmd_mapd(id, bits, itts[i]));
+		stage(cmd_mapti(id, 1, 8192 + i, 0));
+	}
+	ring();
+
+	mem_fail_call = get8();
+	if (its_register(its))
+		return false;
+
+	for (i = 0; i < nr; i++) {
+		if (its_reserve(its, devices[i]) ||
+		    __pkvm_its_map_device(its->id, devices[i], bits, itts[i]))
+			goto err_unregister;
+	}
+
+	if (!its_activate(its)) {
+		mem_fail_call = 0;
+		return true;
+	}
+
+err_unregister:
+	if (__pkvm_its_unregister(its->id))
+		mem_fail("a hand-over cannot be undone");
+
+	return false;
+}
+
+/* As the driver does on resume */
+static void restart(void)
+{
+	unsigned int i;
+
+	race.at = ~0ULL;
+	its->model->pace = ITS_AT_ONCE;
+	write_register(GITS_CTLR, 0, 4);
+	for (i = 0; i < 8 && !(its_read(its, GITS_CTLR) & GITS_CTLR_QUIESCENT); i++)
+		;
+	write_register(GITS_CBASER, 0, 8);
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
+		struct hyp_its *el2 = el2_its(its->id);
+
+		if (el2->tables[i].baser)
+			write_register(GITS_BASER + i * 8, el2->tables[i].baser, 8);
+	}
+	its->next = 0;
+	write_register(GITS_CWRITER, 0, 8);
+	write_register(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	if (!(its->model->ctlr & GITS_CTLR_ENABLE))
+		mem_fail("the ITS cannot be restarted");
+}
+
+static void check_end(u64 errors)
+{
+	u64 accepted, id, nr_its, held;
+	struct cmd sync;
+
+	restart();
+
+	/* Whatever was mapped, with room for records or it would not have been */
+	for (id = 0; id < BIT_ULL(its->cfg.its.dev_bits); id++) {
+		if (!el2_has_record(its->id, id)) {
+			id |= BIT(PKVM_ITS_RECORD_SHIFT) - 1;
+			continue;
+		}
+
+		if (el2_is_mapped(its->id, id)) {
+			stage(cmd_unmapd(id));
+			ring();
+			if (el2_is_mapped(its->id, id))
+				mem_fail("a device cannot be unmapped");
+		}
+	}
+
+	accepted = its_stat(its, PKVM_ITS_ACCEPTED);
+	sync = cmd_sync(its_model_rdbase(its->model, 0));
+	stage(sync);
+	ring();
+	if (its_stat(its, PKVM_ITS_ACCEPTED) != accepted + 1 || !is_idle())
+		mem_fail("the ITS does not work any more");
+
+	if (!lost && its->model->errors != errors)
+		mem_fail("a command that EL2 let through was an error to the ITS");
+
+	nr_its = mem_count(MEM_ITS);
+	held = its_stat(its, PKVM_ITS_HELD_PAGES);
+	if (held != nr_its + mem_count(MEM_EL2) - 1)
+		mem_fail("%llu pages are counted as held, not %llu", (unsigned long long)held,
+			 (unsigned long long)(nr_its + mem_count(MEM_EL2) - 1));
+
+	if (!lost && mem_nr_itt_pages())
+		mem_fail("%llu pages of ITTs leaked", (unsigned long long)mem_nr_itt_pages());
+}
+
+static void report(void)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < sizeof(seen) * 8; i++)
+		nr += !!(seen[i / 8] & BIT(i % 8));
+
+	fprintf(stderr, "pkvm-its: %llu programs, %llu with a confined ITS, ",
+		(unsigned long long)nr_runs, (unsigned long long)nr_confined);
+	fprintf(stderr, "%llu commands accepted, %u of them distinct\n",
+		(unsigned long long)nr_accepted, nr);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	mem_init(SZ_32M, SZ_8M);
+	its_model_executes = executes;
+	verbose = getenv("FUZZ_VERBOSE");
+	atexit(report);
+
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct machine_config cfg;
+	unsigned int ops;
+	u64 errors;
+
+	input = data;
+	input_end = data + size;
+	nr_runs++;
+	lost = false;
+	race.at = ~0ULL;
+
+	machine_reset();
+	get_config(&cfg);
+	blocks = host_alloc(NR_BLOCKS * BLOCK_SIZE, BLOCK_SIZE);
+	el2_page = host_alloc(PAGE_SIZE, PAGE_SIZE);
+	mem_give_el2(el2_page);
+	mem_give_guest(blocks + BLOCK_SIZE + PAGE_SIZE);
+	its = its_start(&cfg);
+	choose_devices();
+
+	if (!hand_over()) {
+		if (!mem_is_clean() || mem_count(MEM_EL2) != 1 || mem_count(MEM_ITS) ||
+		    mmio_guard_find(its->cfg.its.base))
+			mem_fail("a hand-over that failed was not undone");
+		return 0;
+	}
+
+	nr_confined++;
+	errors = its->model->errors;
+	for (ops = 0; ops < MAX_OPS && input < input_end; ops++)
+		do_op();
+
+	nr_accepted += its_stat(its, PKVM_ITS_ACCEPTED);
+	check_end(errors);
+
+	return 0;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __SHIM_ARCH_GICV3_H__
+#define __SHIM_ARCH_GICV3_H__
+
+#include <linux/io.h>
+
+#define gic_read_typer(addr)		its_mmio_read(addr, 8)
+#define gits_read_baser(addr)		its_mmio_read(addr, 8)
+#define gits_write_baser(val, addr)	its_mmio_write(addr, val, 8)
+#define gits_read_cbaser(addr)		its_mmio_read(addr, 8)
+#define gits_write_cbaser(val, addr)	its_mmio_write(addr, val, 8)
+#define gits_write_cwriter(val, addr)	its_mmio_write(addr, val, 8)
+
+#endif /* __SHIM_ARCH_GICV3_H__ */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A GICv3 ITS in software, for one that does what the architecture says and no more, at
+ * any pace, and that complains when it is led to memory it should not touch.
+ */
+#ifndef __PKVM_ITS_MODEL_H__
+#define __PKVM_ITS_MODEL_H__
+
+#include <linux/irqchip/arm-gic-v3.h>
+
+#include <kernel-shim.h>
+
+#define ITS_MAX_MODELS		2
+#define ITS_MAX_RDBASES		8
+#define ITS_MAX_TOKENS		65536
+
+#define ITS_FRAME		SZ_64K
+
+/* When commands are executed */
+enum its_pace {
+	ITS_AT_ONCE,	/* when GITS_CWRITER is written */
+	ITS_ON_READ,	/* one whenever GITS_CREADR is read */
+	ITS_STALLED,	/* only with its_model_step() */
+};
+
+/**
+ * struct its_model_config - what kind of ITS it is
+ * @base: physical address of the control frame
+ * @dev_bits: number of DeviceID bits
+ * @event_bits: number of EventID bits
+ * @lpi_bits: number of INTID bits of the redistributors
+ * @ite_size: bytes per entry of an ITT, 1 to 16
+ * @pta: RDbases are addresses
+ * @hcc: number of collections held in the ITS
+ * @nr_rdbases: number of redistributors
+ * @nc: does not snoop the caches
+ */
+struct its_model_config {
+	phys_addr_t	base;
+	u32		dev_bits;
+	u32		event_bits;
+	u32		lpi_bits;
+	u32		ite_size;
+	bool		pta;
+	u32		hcc;
+	u32		nr_rdbases;
+	bool		nc;
+};
+
+/* What an entry of a table or an ITT stands for. Memory holds the number of the token. */
+struct its_token {
+	phys_addr_t	where;
+	u64		mapping;	/* DTE and ITE: number of the MAPD */
+	phys_addr_t	itt;		/* DTE */
+	u32		event_bits;	/* DTE */
+	u32		intid;		/* ITE */
+	u32		icid;		/* ITE */
+	u64		rdbase;		/* CTE */
+};
+
+/**
+ * struct its_model - an ITS
+ * @cfg: what kind
+ * @confined: the driver has handed it over: it may access EL2's memory only
+ * @pace: when commands are executed
+ * @quiesces: number of reads of GITS_CTLR until it is quiescent after it was disabled
+ * @unquiet: how many of them are left
+ * @ctlr: GITS_CTLR without Quiescent
+ * @cbaser: GITS_CBASER
+ * @cwriter: GITS_CWRITER
+ * @creadr: GITS_CREADR
+ * @baser: GITS_BASER<n>
+ * @hw_collections: the collections held in the ITS
+ * @nr_mappings: number of MAPD so far
+ * @errors: number of commands with an error
+ * @executed: number of commands, by number
+ * @creadr_reads: how often GITS_CREADR was read
+ * @cwriter_writes: how often GITS_CWRITER was written
+ * @last: the command executed last
+ * @tokens: the entries in memory
+ * @nr_tokens: number of @tokens, from 1
+ */
+struct its_model {
+	struct its_model_config	cfg;
+	bool			confined;
+	enum its_pace		pace;
+	u32			quiesces;
+	u32			unquiet;
+	u32			ctlr;
+	u64			cbaser;
+	u64			cwriter;
+	u64			creadr;
+	u64			baser[GITS_BASER_NR_REGS];
+	struct its_token	hw_collections[256];
+	u64			nr_mappings;
+	u64			errors;
+	u64			executed[256];
+	u64			creadr_reads;
+	u64			cwriter_writes;
+	u64			last[4];
+	struct its_token	tokens[ITS_MAX_TOKENS];
+	u32			nr_tokens;
+};
+
+/* Called for each command that is executed, if set */
+extern void (*its_model_executes)(const u64 *cmd);
+
+void its_model_reset(void);
+struct its_model *its_model_add(const struct its_model_config *cfg);
+u64 its_model_typer(const struct its_model *its);
+u64 its_model_rdbase(const struct its_model *its, unsigned int nr);
+u64 its_model_read(struct its_model *its, u64 offset, unsigned int size);
+void its_model_write(struct its_model *its, u64 offset, u64 val, unsigned int size);
+unsigned int its_model_step(struct its_model *its, unsigned int nr);
+void its_model_power_off(struct its_model *its);
+bool its_model_translate(struct its_model *its, u32 dev_id, u32 event_id, u32 *intid, u64 *rdbase);
+bool its_model_is_mapped(struct its_model *its, u32 dev_id);
+void its_model_released(phys_addr_t phys, u64 size);
+
+#endif /* __PKVM_ITS_MODEL_H__ */

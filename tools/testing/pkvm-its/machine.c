@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A machine with ITSs and a host.
+ */
+
+#include <string.h>
+
+#include <linux/bitfield.h>
+#include <linux/log2.h>
+#include <linux/overflow.h>
+
+#include <nvhe/mmio_guard.h>
+
+#include "el2.h"
+#include "machine.h"
+
+#define CMD_SIZE	32
+
+const struct machine_config machine_default = {
+	.its = {
+		.dev_bits	= 16,
+		.event_bits	= 16,
+		.lpi_bits	= 16,
+		.ite_size	= 12,
+		.nr_rdbases	= 4,
+	},
+	.devices = {
+		.entry_size	= 8,
+		.psz		= SZ_64K,
+		.nr_pages	= 1,
+		.indirect	= true,
+	},
+	.collections = {
+		.entry_size	= 8,
+		.psz		= SZ_64K,
+		.nr_pages	= 1,
+	},
+	.queue_pages	= SZ_64K / SZ_4K,
+	.addr_bits	= 52,
+};
+
+/* Has the test a word in what EL2 is told and gets? */
+void (*its_edit_desc)(struct its_staging_desc *desc);
+u64 its_state_pages;
+
+static struct host_its hosts[ITS_MAX_MODELS];
+static unsigned int nr_hosts;
+static phys_addr_t next_low, next_high;
+
+void machine_reset(void)
+{
+	mem_reset();
+	its_model_reset();
+	el2_reset();
+	its_edit_desc = NULL;
+	its_state_pages = 0;
+	nr_hosts = 0;
+	next_low = MEM_LOW;
+	next_high = MEM_HIGH;
+}
+
+static phys_addr_t alloc(phys_addr_t bank, phys_addr_t *next, u64 size, u64 align)
+{
+	phys_addr_t phys = ALIGN(*next, align);
+
+	size = ALIGN(size, PAGE_SIZE);
+	if (phys + size > mem_end(bank))
+		mem_fail("test needs more memory");
+
+	*next = phys + size;
+
+	return phys;
+}
+
+/* Whole pages of the host's, zero, at least page-aligned */
+phys_addr_t host_alloc(u64 size, u64 align)
+{
+	return alloc(MEM_LOW, &next_low, size, max_t(u64, align, PAGE_SIZE));
+}
+
+phys_addr_t host_alloc_high(u64 size, u64 align)
+{
+	return alloc(MEM_HIGH, &next_high, size, max_t(u64, align, PAGE_SIZE));
+}
+
+static phys_addr_t its_alloc(struct host_its *its, u64 size, u64 align, bool may_be_high)
+{
+	return its->cfg.high && may_be_high ? host_alloc_high(size, align)
+					    : host_alloc(size, align);
+}
+
+/*
+ * The driver
+ */
+
+static u64 start_table(struct host_its *its, unsigned int nr, unsigned int type,
+		       const struct machine_table *table)
+{
+	u64 size = ALIGN((u64)table->nr_pages * table->psz, PAGE_SIZE), baser;
+	u64 psz = ilog2(table->psz / SZ_4K) / 2;
+	phys_addr_t phys;
+
+	if (!table->nr_pages)
+		return 0;
+
+	phys = its_alloc(its, size, table->psz, table->psz == SZ_64K);
+	its->tables[nr] = phys;
+
+	baser = GITS_BASER_VALID | (u64)type << GITS_BASER_TYPE_SHIFT |
+		(u64)(table->entry_size - 1) << GITS_BASER_ENTRY_SIZE_SHIFT |
+		psz << GITS_BASER_PAGE_SIZE_SHIFT | (table->nr_pages - 1) |
+		(table->indirect ? GITS_BASER_INDIRECT : 0) |
+		(its->cfg.its.nc ? GITS_BASER_nC : GITS_BASER_InnerShareable | GITS_BASER_RaWaWb);
+
+	return baser | (table->psz == SZ_64K ? GITS_BASER_PHYS_52_to_48(phys) : phys);
+}
+
+/* An ITS as the driver has it before the hand-over: enabled, collections mapped */
+struct host_its *its_start(const struct machine_config *cfg)
+{
+	struct host_its *its = &hosts[nr_hosts++];
+	struct its_model *model;
+	unsigned int i;
+	u64 baser;
+
+	*its = (struct host_its) { .cfg = *cfg, .id = -1 };
+	its->cfg.its.base = FRAME_BASE + (nr_hosts - 1) * SZ_128K;
+	model = its_model_add(&its->cfg.its);
+	its->model = model;
+
+	baser = start_table(its, BASER_DEVICES, GITS_BASER_TYPE_DEVICE, &its->cfg.devices);
+	its_model_write(model, GITS_BASER + 8 * BASER_DEVICES, baser, 8);
+	baser = start_table(its, BASER_COLLECTIONS, GITS_BASER_TYPE_COLLECTION,
+			    &its->cfg.collections);
+	its_model_write(model, GITS_BASER + 8 * BASER_COLLECTIONS, baser, 8);
+
+	its->queue = its_alloc(its, its->cfg.queue_pages * SZ_4K, SZ_64K, true);
+	its->staging = its->queue;
+	its_model_write(model, GITS_CBASER, GITS_CBASER_VALID | its->queue |
+			(cfg->its.nc ? GITS_CBASER_nC
+				     : GITS_CBASER_InnerShareable | GITS_CBASER_RaWaWb) |
+			(its->cfg.queue_pages - 1), 8);
+	its_model_write(model, GITS_CWRITER, 0, 8);
+	its_model_write(model, GITS_CTLR, GITS_CTLR_ENABLE | GITS_CTLR_ImDe, 4);
+
+	for (i = 0; i < cfg->its.nr_rdbases; i++) {
+		if (its->cfg.collections.indirect)
+			its_stage_level2(its, BASER_COLLECTIONS, i);
+		its_stage(its, cmd_mapc(i, its_model_rdbase(model, i)));
+	}
+	its_ring(its);
+
+	return its;
+}
+
+static void stage_table(struct host_its *its, unsigned int nr, const struct machine_table *table,
+			struct its_staging_desc *desc)
+{
+	u64 size = ALIGN((u64)table->nr_pages * table->psz, PAGE_SIZE), pos, entry;
+
+	desc->tables[nr].baser = its_model_read(its->model, GITS_BASER + 8 * nr, 8);
+	if (!table->nr_pages || !table->indirect)
+		return;
+
+	its->staging_tables[nr] = host_alloc(size, PAGE_SIZE);
+	desc->tables[nr].staging = its->staging_tables[nr];
+	for (pos = 0; pos < size; pos += sizeof(entry)) {
+		/* What was never written is zero. */
+		if (!mem_page(its->tables[nr] + pos)->dirty)
+			continue;
+
+		mem_host_read(its->tables[nr] + pos, &entry);
+		if (entry)
+			mem_host_write(its->staging_tables[nr] + pos, entry);
+	}
+}
+
+static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
+{
+	unsigned int i;
+
+	desc->base = its->cfg.its.base;
+	desc->typer = its_model_typer(its->model);
+	desc->cbaser = its->model->cbaser;
+	desc->queue = host_alloc(its->cfg.queue_pages * SZ_4K, SZ_64K);
+	desc->queue_nc = its->cfg.its.nc;
+	desc->addr_bits = its->cfg.addr_bits;
+	desc->itt_entry_size = its->cfg.its.ite_size;
+	desc->lpi_bits = its->cfg.its.lpi_bits;
+	desc->nr_rdbases = its->cfg.its.nr_rdbases;
+	for (i = 0; i < desc->nr_rdbases; i++)
+		desc->rdbases[i] = its_model_rdbase(its->model, i);
+
+	stage_table(its, BASER_DEVICES, &its->cfg.devices, desc);
+	stage_table(its, BASER_COLLECTIONS, &its->cfg.collections, desc);
+}
+
+static void expect_state(phys_addr_t phys, u64 nr_pages, bool is_state)
+{
+	for (; nr_pages; nr_pages--, phys += PAGE_SIZE) {
+		if (mem_page(phys))
+			mem_page(phys)->is_state = is_state;
+	}
+}
+
+int its_register(struct host_its *its)
+{
+	u64 typer = its_model_typer(its->model), size, nr_pages, i;
+	static u64 buf[SZ_64K / sizeof(u64)];
+	struct its_staging_desc *desc = (void *)buf;
+	phys_addr_t state;
+	int id;
+
+	memset(buf, 0, sizeof(buf));
+	fill_desc(its, desc);
+	if (its_edit_desc)
+		its_edit_desc(desc);
+
+	size = ALIGN(sizeof(struct hyp_its) +
+		     struct_size(desc, rdbases, its->cfg.its.nr_rdbases), sizeof(u64)) +
+	       pkvm_its_releases_size(its->cfg.queue_pages * SZ_4K) +
+	       pkvm_its_records_size(BIT_ULL(FIELD_GET(GITS_TYPER_DEVBITS, typer) + 1));
+	nr_pages = its_state_pages ?: ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT;
+	state = host_alloc(nr_pages << PAGE_SHIFT, PAGE_SIZE);
+	mem_host_fill(state, nr_pages << PAGE_SHIFT, ~0ULL);
+
+	size = min_t(u64, struct_size(desc, rdbases, desc->nr_rdbases),
+		     (nr_pages << PAGE_SHIFT) - sizeof(struct hyp_its));
+	for (i = 0; i < min_t(u64, size / sizeof(u64), ARRAY_SIZE(buf)); i++)
+		mem_host_write(state + sizeof(struct hyp_its) + i * sizeof(u64), buf[i]);
+
+	expect_state(state, nr_pages, true);
+	id = __pkvm_its_register(hyp_phys_to_pfn(state), nr_pages);
+	expect_state(state, nr_pages, false);
+	if (id < 0)
+		return id;
+
+	its->id = id;
+	its->nr_state = nr_pages;
+	its->staging_queue = desc->queue;
+
+	return 0;
+}
+
+int its_activate(struct host_its *its)
+{
+	int ret = __pkvm_its_activate(its->id, its->next * CMD_SIZE);
+
+	if (ret)
+		return ret;
+
+	its->model->confined = true;
+	its->staging = its->staging_queue;
+
+	return 0;
+}
+
+int its_unregister(struct host_its *its)
+{
+	int ret = __pkvm_its_unregister(its->id);
+
+	if (ret)
+		return ret;
+
+	its->id = -1;
+	its->nr_state = 0;
+	its->nr_records = 0;
+	memset(its->staging_tables, 0, sizeof(its->staging_tables));
+
+	return 0;
+}
+
+int its_hand_over(struct host_its *its)
+{
+	int ret;
+
+	ret = its_register(its);
+	if (ret)
+		return ret;
+
+	return its_activate(its);
+}
+
+/* A confined ITS */
+struct host_its *its_up(const struct machine_config *cfg)
+{
+	struct host_its *its = its_start(cfg);
+	int ret = its_hand_over(its);
+
+	if (ret)
+		mem_fail("hand-over returned %d", ret);
+
+	return its;
+}
+
+static const struct machine_table *table_of(const struct host_its *its, unsigned int baser)
+{
+	return baser == BASER_DEVICES ? &its->cfg.devices : &its->cfg.collections;
+}
+
+void its_stage_level1_entry(struct host_its *its, unsigned int baser, u64 id, u64 entry)
+{
+	const struct machine_table *table = table_of(its, baser);
+	u64 idx = id / (table->psz / table->entry_size);
+	phys_addr_t base;
+
+	base = its->staging_tables[baser] ?: its->tables[baser];
+	mem_host_write(base + idx * sizeof(entry), entry);
+}
+
+phys_addr_t its_stage_level2(struct host_its *its, unsigned int baser, u64 id)
+{
+	const struct machine_table *table = table_of(its, baser);
+	u64 idx = id / (table->psz / table->entry_size), entry;
+	phys_addr_t phys;
+
+	mem_host_read((its->staging_tables[baser] ?: its->tables[baser]) + idx * sizeof(entry),
+		      &entry);
+	if (entry)
+		return entry & GENMASK_ULL(51, 12);
+
+	phys = its_alloc(its, table->psz, table->psz, true);
+	its_stage_level1_entry(its, baser, id, phys | GITS_BASER_VALID);
+
+	return phys;
+}
+
+/*
+ * The host once the ITS is confined. Before that it is the driver and there is no guard.
+ */
+
+u32 its_nr_slots(const struct host_its *its)
+{
+	return its->cfg.queue_pages * SZ_4K / CMD_SIZE;
+}
+
+void its_stage(struct host_its *its, struct cmd cmd)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cmd.raw); i++)
+		mem_host_write(its->staging + its->next * CMD_SIZE + i * sizeof(u64), cmd.raw[i]);
+
+	its->next = (its->next + 1) % its_nr_slots(its);
+}
+
+void its_write(struct host_its *its, u64 offset, u64 val, unsigned int size)
+{
+	const struct mmio_guard *guard = mmio_guard_find(its->cfg.its.base + offset);
+
+	if (guard)
+		guard->ops->write(guard->priv, offset, val, size);
+	else
+		its_model_write(its->model, offset, val, size);
+}
+
+void its_ring(struct host_its *its)
+{
+	/* Registered and not active: the driver still has the queue, writes do not trap yet. */
+	if (its->id >= 0 && !its->model->confined)
+		its_model_write(its->model, GITS_CWRITER, its->next * CMD_SIZE, 8);
+	else
+		its_write(its, GITS_CWRITER, its->next * CMD_SIZE, 8);
+}
+
+u64 its_read(struct host_its *its, u64 offset)
+{
+	return its_model_read(its->model, offset, 8);
+}
+
+/* As the driver does it before MAPD: until EL2 has all it needs */
+int its_reserve(struct host_its *its, u64 dev_id)
+{
+	phys_addr_t page;
+	int ret;
+
+	for (;;) {
+		page = host_alloc(PAGE_SIZE, PAGE_SIZE);
+		expect_state(page, 1, true);
+		ret = __pkvm_its_add_page(its->id, dev_id, hyp_phys_to_pfn(page));
+		expect_state(page, 1, false);
+		if (ret)
+			return ret == -EEXIST ? 0 : ret;
+
+		its->nr_records++;
+	}
+}
+
+u64 its_stat(struct host_its *its, enum pkvm_its_stat stat)
+{
+	return __pkvm_its_stat(its->id, stat);
+}
+
+u64 its_refused_all(struct host_its *its)
+{
+	u64 nr = 0;
+	int i;
+
+	for (i = PKVM_ITS_FIRST_REASON; i < PKVM_ITS_NR_STATS; i++)
+		nr += its_stat(its, i);
+
+	return nr;
+}
+
+struct cmd its_committed(struct host_its *its, u32 slot)
+{
+	struct cmd cmd;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cmd.raw); i++)
+		cmd.raw[i] = mem_peek(its->queue + slot * CMD_SIZE + i * sizeof(u64));
+
+	return cmd;
+}
+
+/* For machines with one ITS */
+void its_check_held(struct host_its *its)
+{
+	u64 owned = mem_count(MEM_EL2) + mem_count(MEM_ITS);
+	u64 held = its_stat(its, PKVM_ITS_HELD_PAGES);
+
+	if (held != owned)
+		mem_fail("%llu pages are counted as held, %llu are", (unsigned long long)held,
+			 (unsigned long long)owned);
+}
+
+/*
+ * Commands
+ */
+
+struct cmd cmd_mapd(u64 dev_id, u32 event_bits, phys_addr_t itt)
+{
+	return (struct cmd) {{ GITS_CMD_MAPD | dev_id << 32, event_bits - 1, BIT_ULL(63) | itt }};
+}
+
+struct cmd cmd_unmapd(u64 dev_id)
+{
+	return (struct cmd) {{ GITS_CMD_MAPD | dev_id << 32 }};
+}
+
+struct cmd cmd_mapc(u64 icid, u64 rdbase)
+{
+	return (struct cmd) {{ GITS_CMD_MAPC, 0, BIT_ULL(63) | rdbase | icid }};
+}
+
+struct cmd cmd_unmapc(u64 icid)
+{
+	return (struct cmd) {{ GITS_CMD_MAPC, 0, icid }};
+}
+
+struct cmd cmd_mapti(u64 dev_id, u64 event_id, u64 intid, u64 icid)
+{
+	return (struct cmd) {{ GITS_CMD_MAPTI | dev_id << 32, event_id | intid << 32, icid }};
+}
+
+struct cmd cmd_mapi(u64 dev_id, u64 intid, u64 icid)
+{
+	return (struct cmd) {{ GITS_CMD_MAPI | dev_id << 32, intid, icid }};
+}
+
+struct cmd cmd_movi(u64 dev_id, u64 event_id, u64 icid)
+{
+	return (struct cmd) {{ GITS_CMD_MOVI | dev_id << 32, event_id, icid }};
+}
+
+struct cmd cmd_event(u32 nr, u64 dev_id, u64 event_id)
+{
+	return (struct cmd) {{ nr | dev_id << 32, event_id }};
+}
+
+struct cmd cmd_invall(u64 icid)
+{
+	return (struct cmd) {{ GITS_CMD_INVALL, 0, icid }};
+}
+
+struct cmd cmd_movall(u64 from, u64 to)
+{
+	return (struct cmd) {{ GITS_CMD_MOVALL, 0, from, to }};
+}
+
+struct cmd cmd_sync(u64 rdbase)
+{
+	return (struct cmd) {{ GITS_CMD_SYNC, 0, rdbase }};
+}

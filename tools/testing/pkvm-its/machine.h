@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A machine with ITSs and a host: the host's driver up to the hand-over, and then what a
+ * host can do, good or bad.
+ */
+#ifndef __PKVM_ITS_MACHINE_H__
+#define __PKVM_ITS_MACHINE_H__
+
+#include <nvhe/its.h>
+
+#include "its-model.h"
+#include "mem.h"
+
+/* The base of the frames of the ITSs */
+#define FRAME_BASE	0x8080000ULL
+
+/**
+ * struct machine_table - how the driver sets up a table
+ * @entry_size: bytes per entry
+ * @psz: ITS page size, in bytes
+ * @nr_pages: number of those pages for the flat or level-1 table, 0 for no table
+ * @indirect: two levels
+ */
+struct machine_table {
+	u32	entry_size;
+	u32	psz;
+	u32	nr_pages;
+	bool	indirect;
+};
+
+/**
+ * struct machine_config - the machine and how the driver uses it
+ * @its: what kind of ITS
+ * @devices: the device table
+ * @collections: the collection table
+ * @queue_pages: size of the command queue in 4K pages
+ * @addr_bits: number of address bits the ITSs drive
+ * @high: memory of the ITSs lies above 48 bits where the format allows it
+ */
+struct machine_config {
+	struct its_model_config	its;
+	struct machine_table	devices;
+	struct machine_table	collections;
+	u32			queue_pages;
+	u32			addr_bits;
+	bool			high;
+};
+
+/* A command as it is in the queue, in the order of its doublewords */
+struct cmd {
+	u64	raw[4];
+};
+
+/**
+ * struct host_its - what the host knows of an ITS
+ * @cfg: what it is
+ * @model: the ITS
+ * @id: EL2's ID of it, or negative
+ * @tables: address of the flat or level-1 tables
+ * @staging_tables: the staging level-1 tables, or 0
+ * @queue: the queue the ITS reads
+ * @staging: the queue the host writes, from the activation on the staging queue
+ * @staging_queue: the staging queue
+ * @next: slot of the host's next command
+ * @nr_state: pages donated for EL2's state, except for records
+ * @nr_records: pages donated for records
+ */
+struct host_its {
+	struct machine_config	cfg;
+	struct its_model	*model;
+	int			id;
+	phys_addr_t		tables[GITS_BASER_NR_REGS];
+	phys_addr_t		staging_tables[GITS_BASER_NR_REGS];
+	phys_addr_t		queue;
+	phys_addr_t		staging;
+	phys_addr_t		staging_queue;
+	u32			next;
+	u32			nr_state;
+	u32			nr_records;
+};
+
+/* The devices that have a table, and its register */
+#define BASER_DEVICES		0
+#define BASER_COLLECTIONS	1
+
+extern const struct machine_config machine_default;
+
+void machine_reset(void);
+phys_addr_t host_alloc(u64 size, u64 align);
+phys_addr_t host_alloc_high(u64 size, u64 align);
+
+struct host_its *its_start(const struct machine_config *cfg);
+/* Changes what EL2 is told, if set */
+extern void (*its_edit_desc)(struct its_staging_desc *desc);
+/* How many pages EL2 gets for its state, if not as many as it takes */
+extern u64 its_state_pages;
+
+int its_hand_over(struct host_its *its);
+int its_register(struct host_its *its);
+int its_activate(struct host_its *its);
+int its_unregister(struct host_its *its);
+struct host_its *its_up(const struct machine_config *cfg);
+
+u32 its_nr_slots(const struct host_its *its);
+void its_stage(struct host_its *its, struct cmd cmd);
+void its_ring(struct host_its *its);
+void its_write(struct host_its *its, u64 offset, u64 val, unsigned int size);
+u64 its_read(struct host_its *its, u64 offset);
+int its_reserve(struct host_its *its, u64 dev_id);
+u64 its_stat(struct host_its *its, enum pkvm_its_stat stat);
+u64 its_refused_all(struct host_its *its);
+struct cmd its_committed(struct host_its *its, u32 slot);
+
+/* The driver's work on a level-1 table: a page for @id, in staging once there is one */
+phys_addr_t its_stage_level2(struct host_its *its, unsigned int baser, u64 id);
+void its_stage_level1_entry(struct host_its *its, unsigned int baser, u64 id, u64 entry);
+
+/* What is counted as held is what EL2 owns. */
+void its_check_held(struct host_its *its);
+
+struct cmd cmd_mapd(u64 dev_id, u32 event_bits, phys_addr_t itt);
+struct cmd cmd_unmapd(u64 dev_id);
+struct cmd cmd_mapc(u64 icid, u64 rdbase);
+struct cmd cmd_unmapc(u64 icid);
+struct cmd cmd_mapti(u64 dev_id, u64 event_id, u64 intid, u64 icid);
+struct cmd cmd_mapi(u64 dev_id, u64 intid, u64 icid);
+struct cmd cmd_movi(u64 dev_id, u64 event_id, u64 icid);
+struct cmd cmd_event(u32 nr, u64 dev_id, u64 event_id);
+struct cmd cmd_invall(u64 icid);
+struct cmd cmd_movall(u64 from, u64 to);
+struct cmd cmd_sync(u64 rdbase);
+
+#endif /* __PKVM_ITS_MACHINE_H__ */

@@ -1,0 +1,1348 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hand-over: registration, devices that are mapped already, activation, and undoing it
+ */
+
+#include <linux/overflow.h>
+
+#include <nvhe/mmio_guard.h>
+
+#include "test.h"
+
+#define DEV		0x123
+#define EVENT_BITS	5
+#define EVENT		3
+#define INTID		8200
+#define GRANULE		(PAGE_SIZE / 16)
+#define NO_MEMORY	SZ_16M
+
+/* The ITS in question */
+static struct host_its *its;
+
+static void start(const struct machine_config *cfg)
+{
+	machine_reset();
+	its = its_start(cfg);
+}
+
+/* The driver maps a device before the hand-over, with an event. */
+static void map_early(u32 dev_id, phys_addr_t itt)
+{
+	its_stage_level2(its, BASER_DEVICES, dev_id);
+	its_stage(its, cmd_mapd(dev_id, EVENT_BITS, itt));
+	its_stage(its, cmd_mapti(dev_id, EVENT, INTID, 1));
+	its_ring(its);
+}
+
+static phys_addr_t alloc_itt(u32 event_bits)
+{
+	return host_alloc(test_itt_size(its, event_bits), PAGE_SIZE);
+}
+
+static bool translates(u32 dev_id)
+{
+	u64 rdbase;
+	u32 intid;
+
+	return its_model_translate(its->model, dev_id, EVENT, &intid, &rdbase) &&
+	       intid == INTID && rdbase == its_model_rdbase(its->model, 1);
+}
+
+static bool is_guarded(phys_addr_t base)
+{
+	unsigned int guarded = 0, pages = 0;
+	phys_addr_t at;
+
+	for (at = base; at < base + ITS_FRAME; at += PAGE_SIZE, pages++)
+		guarded += !!mmio_guard_find(at);
+
+	EXPECT(!guarded || guarded == pages);
+	EXPECT_EQ(mem_mmio_is_read_only(base), !!guarded);
+
+	return guarded;
+}
+
+/* All memory is the host's, and the frame is not guarded. */
+static void expect_nothing_held(void)
+{
+	EXPECT_EQ(mem_count(MEM_EL2), 0);
+	EXPECT_EQ(mem_count(MEM_ITS), 0);
+	EXPECT(mem_is_clean());
+	EXPECT(!is_guarded(its->cfg.its.base));
+}
+
+/* The lowest memory not in use yet that ends at @end */
+static phys_addr_t alloc_up_to(phys_addr_t end, u64 size)
+{
+	phys_addr_t next = host_alloc(PAGE_SIZE, PAGE_SIZE) + PAGE_SIZE;
+
+	if (end - size > next)
+		host_alloc(end - size - next, PAGE_SIZE);
+	EXPECT_EQ(host_alloc(size, PAGE_SIZE), end - size);
+
+	return end - size;
+}
+
+/*
+ * What is wrong with a registration: each edits what EL2 is told, what the registers say,
+ * or memory.
+ */
+
+#define EDIT(name, statement)							\
+static void name(struct its_staging_desc *desc)					\
+{										\
+	statement;								\
+}
+
+struct refusal {
+	const char	*name;
+	void		(*edit)(struct its_staging_desc *desc);
+	int		ret;
+};
+
+#define REFUSAL(edit, ret)	{ #edit, edit, ret }
+
+static const struct refusal *refusal;
+static struct test_regs regs_before, regs_after;
+static phys_addr_t given;
+
+/* The page is a guest's for the time being. */
+static void give(phys_addr_t phys)
+{
+	EXPECT(mem_give_guest(phys));
+	given = phys;
+}
+
+static void edit_and_note(struct its_staging_desc *desc)
+{
+	regs_before = test_regs(its);
+	refusal->edit(desc);
+	regs_after = test_regs(its);
+}
+
+static void refuse_all(const struct machine_config *cfg, const struct refusal *refusals,
+		       unsigned int nr)
+{
+	phys_addr_t itt;
+	int ret;
+
+	for (refusal = refusals; refusal < refusals + nr; refusal++) {
+		start(cfg);
+		itt = alloc_itt(EVENT_BITS);
+		map_early(DEV, itt);
+		given = 0;
+
+		its_edit_desc = edit_and_note;
+		ret = its_register(its);
+		if (ret != refusal->ret)
+			mem_fail("%s: returned %d", refusal->name, ret);
+
+		/* The driver goes on with what it has. */
+		expect_nothing_held();
+		EXPECT(test_same_regs(its, &regs_after));
+		test_set_regs(its, &regs_before);
+		if (given)
+			EXPECT(mem_take_guest(given));
+		EXPECT(translates(DEV));
+
+		its_edit_desc = NULL;
+	}
+}
+
+static void set_cbaser(struct its_staging_desc *desc, u64 val)
+{
+	desc->cbaser = val;
+	its->model->cbaser = val;
+}
+
+static void set_baser(struct its_staging_desc *desc, unsigned int nr, u64 val)
+{
+	desc->tables[nr].baser = val;
+	its->model->baser[nr] = val;
+}
+
+static void set_level1(unsigned int idx, u64 entry)
+{
+	EXPECT(mem_host_write(its->tables[BASER_DEVICES] + idx * sizeof(entry), entry));
+}
+
+static u64 new_level2(void)
+{
+	return host_alloc(SZ_64K, SZ_64K) | GITS_BASER_VALID;
+}
+
+static u64 last_page(const struct its_staging_desc *desc)
+{
+	return its->cfg.queue_pages * SZ_4K - PAGE_SIZE;
+}
+
+/* Each field by itself */
+EDIT(base_not_aligned, its->model->cfg.base = desc->base += SZ_4K)
+EDIT(no_its_at_base, desc->base += SZ_16M)
+EDIT(no_lpi_bits, desc->lpi_bits = 0)
+EDIT(too_many_lpi_bits, desc->lpi_bits = 25)
+EDIT(no_addr_bits, desc->addr_bits = 0)
+EDIT(too_many_addr_bits, desc->addr_bits = 53)
+EDIT(no_rdbases, desc->nr_rdbases = 0)
+EDIT(rdbases_not_sorted, desc->rdbases[1] = desc->rdbases[3] + SZ_64K)
+EDIT(rdbase_twice, desc->rdbases[2] = desc->rdbases[1])
+EDIT(first_rdbase_low_bit, desc->rdbases[0] |= BIT(15))
+EDIT(last_rdbase_high_bit, desc->rdbases[3] |= BIT_ULL(52))
+EDIT(more_rdbases_than_memory, desc->nr_rdbases = ~0U)
+EDIT(more_device_bits, desc->typer += BIT(GITS_TYPER_DEVBITS_SHIFT))
+EDIT(smaller_itt_entries, desc->typer -= BIT(4); desc->itt_entry_size--)
+EDIT(itt_entry_size_below, desc->itt_entry_size--)
+EDIT(itt_entry_size_above, desc->itt_entry_size++)
+EDIT(cbaser_differs, desc->cbaser ^= GITS_CBASER_InnerShareable)
+EDIT(cbaser_is_larger, its->model->cbaser += 1)
+EDIT(cbaser_not_valid, set_cbaser(desc, desc->cbaser & ~GITS_CBASER_VALID))
+EDIT(baser_differs, desc->tables[0].baser ^= GITS_BASER_InnerShareable)
+EDIT(baser_is_larger, its->model->baser[1] += 1)
+EDIT(baser_missing, desc->tables[1].baser = 0)
+EDIT(baser_not_valid, its->model->baser[1] &= ~GITS_BASER_VALID)
+EDIT(baser_unknown, its->model->baser[7] = its->model->baser[1])
+EDIT(baser_unused, desc->tables[7].baser = desc->tables[1].baser)
+EDIT(staging_table_missing, desc->tables[0].staging = 0)
+EDIT(staging_table_for_flat, desc->tables[1].staging = desc->queue)
+EDIT(staging_table_not_aligned, desc->tables[0].staging += GRANULE)
+EDIT(staging_table_guests, give(desc->tables[0].staging))
+EDIT(staging_table_ends_with_guests, give(desc->tables[0].staging + SZ_64K - PAGE_SIZE))
+EDIT(staging_table_is_table, desc->tables[0].staging = its->tables[0])
+EDIT(staging_table_no_memory, desc->tables[0].staging = NO_MEMORY)
+EDIT(table_guests, give(its->tables[1]))
+EDIT(table_ends_with_guests, give(its->tables[1] + SZ_64K - PAGE_SIZE))
+EDIT(table_twice, set_baser(desc, 7, its->model->baser[1]))
+EDIT(queue_not_aligned, desc->queue += GRANULE)
+EDIT(queue_guests, give(desc->queue))
+EDIT(queue_ends_with_guests, give(desc->queue + last_page(desc)))
+EDIT(queue_no_memory, desc->queue = NO_MEMORY)
+EDIT(queue_is_staging_table, desc->queue = desc->tables[0].staging)
+EDIT(queue_is_table, desc->queue = its->tables[1])
+
+static const struct refusal descriptors[] = {
+	REFUSAL(base_not_aligned, -EINVAL),
+	REFUSAL(no_its_at_base, -EINVAL),
+	REFUSAL(no_lpi_bits, -EINVAL),
+	REFUSAL(too_many_lpi_bits, -EINVAL),
+	REFUSAL(no_addr_bits, -EINVAL),
+	REFUSAL(too_many_addr_bits, -EINVAL),
+	REFUSAL(no_rdbases, -EINVAL),
+	REFUSAL(rdbases_not_sorted, -EINVAL),
+	REFUSAL(rdbase_twice, -EINVAL),
+	REFUSAL(first_rdbase_low_bit, -EINVAL),
+	REFUSAL(last_rdbase_high_bit, -EINVAL),
+	REFUSAL(more_rdbases_than_memory, -EINVAL),
+	REFUSAL(more_device_bits, -EINVAL),
+	REFUSAL(smaller_itt_entries, -EINVAL),
+	REFUSAL(itt_entry_size_below, -EINVAL),
+	REFUSAL(itt_entry_size_above, -EINVAL),
+	REFUSAL(cbaser_differs, -EINVAL),
+	REFUSAL(cbaser_is_larger, -EINVAL),
+	REFUSAL(cbaser_not_valid, -EINVAL),
+	REFUSAL(baser_differs, -EINVAL),
+	REFUSAL(baser_is_larger, -EINVAL),
+	REFUSAL(baser_missing, -EINVAL),
+	REFUSAL(baser_not_valid, -EINVAL),
+	REFUSAL(baser_unknown, -EINVAL),
+	REFUSAL(baser_unused, -EINVAL),
+	REFUSAL(staging_table_missing, -EINVAL),
+	REFUSAL(staging_table_for_flat, -EINVAL),
+	REFUSAL(staging_table_not_aligned, -EINVAL),
+	REFUSAL(staging_table_guests, -EPERM),
+	REFUSAL(staging_table_ends_with_guests, -EPERM),
+	REFUSAL(staging_table_is_table, -EPERM),
+	REFUSAL(staging_table_no_memory, -EPERM),
+	REFUSAL(table_guests, -EPERM),
+	REFUSAL(table_ends_with_guests, -EPERM),
+	REFUSAL(table_twice, -EPERM),
+	REFUSAL(queue_not_aligned, -EINVAL),
+	REFUSAL(queue_guests, -EPERM),
+	REFUSAL(queue_ends_with_guests, -EPERM),
+	REFUSAL(queue_no_memory, -EPERM),
+	REFUSAL(queue_is_staging_table, -EPERM),
+	REFUSAL(queue_is_table, -EPERM),
+};
+
+static void wrong_descriptor(void)
+{
+	refuse_all(&machine_default, descriptors, ARRAY_SIZE(descriptors));
+}
+
+static u64 typer_bit;
+
+EDIT(typer_differs, desc->typer ^= typer_bit)
+
+static void wrong_typer(void)
+{
+	static const struct refusal typers[] = { REFUSAL(typer_differs, -EINVAL) };
+	unsigned int bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		typer_bit = BIT_ULL(bit);
+		if (!(typer_bit & (GITS_TYPER_DEVBITS | GITS_TYPER_ITT_ENTRY_SIZE)))
+			refuse_all(&machine_default, typers, ARRAY_SIZE(typers));
+	}
+}
+
+/* Level-2 pages that are there already: the first is good and must be returned. */
+static void two_level2(u64 second)
+{
+	set_level1(1, new_level2());
+	set_level1(3, second);
+}
+
+static void same_level2_twice(void)
+{
+	u64 entry = new_level2();
+
+	set_level1(1, entry);
+	set_level1(3, entry);
+}
+
+static void level2_of_guest(void)
+{
+	u64 entry = new_level2();
+
+	two_level2(entry);
+	give((entry & ~GITS_BASER_VALID) + SZ_64K - PAGE_SIZE);
+}
+
+EDIT(level2_not_aligned, two_level2(new_level2() + SZ_4K))
+EDIT(level2_low_bit, two_level2(new_level2() | 1))
+EDIT(level2_bit_52, two_level2(new_level2() | BIT_ULL(52)))
+EDIT(level2_bit_62, two_level2(new_level2() | BIT_ULL(62)))
+EDIT(level2_twice, same_level2_twice())
+EDIT(level2_guests, level2_of_guest())
+EDIT(level2_no_memory, two_level2(NO_MEMORY | GITS_BASER_VALID))
+EDIT(level2_is_table, two_level2(its->tables[0] | GITS_BASER_VALID))
+
+static const struct refusal level2_pages[] = {
+	REFUSAL(level2_not_aligned, -EINVAL),
+	REFUSAL(level2_low_bit, -EINVAL),
+	REFUSAL(level2_bit_52, -EINVAL),
+	REFUSAL(level2_bit_62, -EINVAL),
+	REFUSAL(level2_twice, -EPERM),
+	REFUSAL(level2_guests, -EPERM),
+	REFUSAL(level2_no_memory, -EPERM),
+	REFUSAL(level2_is_table, -EPERM),
+};
+
+static void wrong_level2(void)
+{
+	refuse_all(&machine_default, level2_pages, ARRAY_SIZE(level2_pages));
+}
+
+static void set_entry_size(struct its_staging_desc *desc, unsigned int nr, u64 size)
+{
+	set_baser(desc, nr, (desc->tables[nr].baser & ~GITS_BASER_ENTRY_SIZE_MASK) |
+		  (size - 1) << GITS_BASER_ENTRY_SIZE_SHIFT);
+}
+
+/* IDs of a two-level table are split at a bit: a page must have a power of two of them. */
+EDIT(entry_size_not_power_of_2, set_entry_size(desc, 0, 12))
+
+/* Not a whole page of EL2's, or not where the architecture has it */
+EDIT(queue_half_page, set_cbaser(desc, (desc->cbaser & ~0xffULL) | (PAGE_SIZE / SZ_4K / 2 - 1)))
+EDIT(hw_queue_not_aligned, set_cbaser(desc, desc->cbaser + SZ_32K))
+EDIT(table_not_aligned, set_baser(desc, 1, desc->tables[1].baser + SZ_4K))
+
+static const struct refusal odd_tables[] = {
+	REFUSAL(entry_size_not_power_of_2, -EINVAL),
+	REFUSAL(hw_queue_not_aligned, -EINVAL),
+};
+
+static const struct refusal half_pages[] = {
+	REFUSAL(queue_half_page, -EINVAL),
+	REFUSAL(table_not_aligned, -EINVAL),
+};
+
+static const struct refusal odd_16k_tables[] = {
+	REFUSAL(table_not_aligned, -EINVAL),
+};
+
+static void odd_configuration(void)
+{
+	struct machine_config cfg = machine_default;
+
+	refuse_all(&cfg, odd_tables, ARRAY_SIZE(odd_tables));
+	cfg.collections.psz = SZ_4K;
+	if (PAGE_SIZE > SZ_4K)
+		refuse_all(&cfg, half_pages, ARRAY_SIZE(half_pages));
+	cfg.collections.psz = SZ_16K;
+	refuse_all(&cfg, odd_16k_tables, ARRAY_SIZE(odd_16k_tables));
+}
+
+static void memory_itself(void)
+{
+	phys_addr_t page;
+
+	start(&machine_default);
+	page = host_alloc(PAGE_SIZE, PAGE_SIZE);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), 0), -EINVAL);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), SZ_1M + 1), -EINVAL);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), BIT_ULL(63)), -EINVAL);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), SZ_1M), -EPERM);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(NO_MEMORY), 1), -EPERM);
+	expect_nothing_held();
+
+	EXPECT(mem_give_guest(page));
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), 1), -EPERM);
+	expect_nothing_held();
+}
+
+/*
+ * As many RDbases as make the state fill its pages to the last byte. One more is one too
+ * many, however much more it is.
+ */
+static u64 nr_fitting, nr_over;
+
+static void fill_with_rdbases(struct its_staging_desc *desc)
+{
+	u64 i;
+
+	desc->nr_rdbases = nr_fitting + nr_over;
+	for (i = 0; i < min_t(u64, desc->nr_rdbases, 8000); i++)
+		desc->rdbases[i] = i << 16;
+}
+
+static void state_size(void)
+{
+	u64 releases = pkvm_its_releases_size(machine_default.queue_pages * SZ_4K);
+	u64 records = pkvm_its_records_size(BIT_ULL(machine_default.its.dev_bits));
+	u64 header = sizeof(struct hyp_its) + sizeof(struct its_staging_desc);
+	u64 nr_pages = (header + releases + records + PAGE_SIZE - 1) / PAGE_SIZE;
+	u64 overs[] = { 0, 1, (releases + records) / 8, (releases + records) / 8 + 1 };
+	struct machine_config cfg = machine_default;
+	unsigned int i;
+	int ret;
+
+	nr_fitting = (nr_pages * PAGE_SIZE - header - releases - records) / sizeof(u64);
+
+	for (i = 0; i < ARRAY_SIZE(overs); i++) {
+		start(&machine_default);
+		nr_over = overs[i];
+		its_edit_desc = fill_with_rdbases;
+		its_state_pages = nr_pages;
+		ret = its_register(its);
+		EXPECT_EQ(ret, overs[i] ? -EINVAL : 0);
+		if (ret)
+			expect_nothing_held();
+	}
+
+	/* A page too few */
+	cfg.queue_pages = 256;
+	start(&cfg);
+	its_state_pages = pkvm_its_releases_size(256 * SZ_4K) / PAGE_SIZE;
+	EXPECT_EQ(its_register(its), -EINVAL);
+	expect_nothing_held();
+	its_state_pages++;
+	EXPECT(!its_register(its));
+}
+
+/*
+ * What a driver may say for a quirk of the hardware's
+ */
+
+EDIT(fewer_device_bits, desc->typer -= 4 * BIT(GITS_TYPER_DEVBITS_SHIFT))
+EDIT(larger_itt_entries, desc->typer += BIT(4); desc->itt_entry_size++)
+
+static void quirk_device_bits(void)
+{
+	start(&machine_default);
+	its_edit_desc = fewer_device_bits;
+	EXPECT(!its_hand_over(its));
+
+	test_map(its, BIT(12) - 1, EVENT_BITS);
+	its_stage_level2(its, BASER_DEVICES, BIT(12));
+	EXPECT_EQ(its_reserve(its, BIT(12)), -EINVAL);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_DEVICE, cmd_mapd(BIT(12), EVENT_BITS, alloc_itt(5)));
+}
+
+static void quirk_itt_entries(void)
+{
+	phys_addr_t itt;
+
+	start(&machine_default);
+	its_edit_desc = larger_itt_entries;
+	EXPECT(!its_hand_over(its));
+	its->cfg.its.ite_size++;
+	itt = test_map(its, DEV, 16);
+	EXPECT_EQ(mem_page(itt + (13 << 16) - PAGE_SIZE)->granules, 0xffff);
+	EXPECT_EQ(mem_page(itt + (13 << 16))->granules, 0);
+}
+
+/* Where the ITS keeps its devices is then its own business. */
+static void no_device_table(void)
+{
+	struct machine_config cfg = machine_default;
+
+	cfg.devices.nr_pages = 0;
+	start(&cfg);
+	EXPECT(!its_hand_over(its));
+	EXPECT(!its_reserve(its, BIT(16) - 1));
+	EXPECT_EQ(its_reserve(its, BIT(16)), -EINVAL);
+	its_check_held(its);
+}
+
+EDIT(most_lpi_bits, desc->lpi_bits = 24)
+EDIT(most_addr_bits, desc->addr_bits = 52)
+EDIT(highest_rdbase, desc->rdbases[3] = GENMASK_ULL(51, 16))
+EDIT(one_rdbase, desc->nr_rdbases = 1)
+
+static void extreme_descriptors(void)
+{
+	static void (*const edits[])(struct its_staging_desc *desc) = {
+		most_lpi_bits, most_addr_bits, highest_rdbase, one_rdbase,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(edits); i++) {
+		start(&machine_default);
+		its_edit_desc = edits[i];
+		EXPECT(!its_hand_over(its));
+		ACCEPT(its, cmd_sync(0));
+		its_check_held(its);
+	}
+}
+
+static void lpi_range(void)
+{
+	start(&machine_default);
+	its_edit_desc = most_lpi_bits;
+	its->model->cfg.lpi_bits = 24;
+	EXPECT(!its_hand_over(its));
+	test_map(its, DEV, EVENT_BITS);
+	ACCEPT(its, cmd_mapti(DEV, 0, BIT(24) - 1, 0));
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_INTID, cmd_mapti(DEV, 0, BIT(24), 0));
+}
+
+/*
+ * Memory that the ITS drives enough address bits for, or just not
+ */
+
+#define ADDR_BITS	30
+#define ADDR_LIMIT	BIT_ULL(ADDR_BITS)
+
+static phys_addr_t limit_end;
+
+EDIT(move_queue, set_cbaser(desc, (desc->cbaser & ~GENMASK_ULL(51, 12)) |
+			    alloc_up_to(limit_end, 2 * SZ_64K)))
+EDIT(move_table, set_baser(desc, 1, (desc->tables[1].baser & ~GENMASK_ULL(47, 12)) |
+			   alloc_up_to(limit_end, 2 * SZ_64K)))
+EDIT(move_level2, set_level1(1, alloc_up_to(limit_end, SZ_64K) | GITS_BASER_VALID))
+
+static void addr_bits_of_tables(void)
+{
+	static void (*const edits[])(struct its_staging_desc *desc) = {
+		move_queue, move_table, move_level2,
+	};
+	struct machine_config cfg = machine_default;
+	unsigned int i;
+
+	cfg.addr_bits = ADDR_BITS;
+	cfg.queue_pages = 2 * SZ_64K / SZ_4K;
+	cfg.collections.nr_pages = 2;
+
+	for (i = 0; i < ARRAY_SIZE(edits); i++) {
+		start(&cfg);
+		its_edit_desc = edits[i];
+		limit_end = ADDR_LIMIT;
+		EXPECT(!its_register(its));
+		EXPECT(!its_unregister(its));
+		expect_nothing_held();
+
+		start(&cfg);
+		its_edit_desc = edits[i];
+		limit_end = ADDR_LIMIT + SZ_64K;
+		EXPECT_EQ(its_register(its), -EINVAL);
+		expect_nothing_held();
+	}
+}
+
+static void addr_bits_of_itts(void)
+{
+	struct machine_config cfg = machine_default;
+	phys_addr_t itt;
+	u64 size;
+
+	cfg.addr_bits = ADDR_BITS;
+	start(&cfg);
+	size = test_itt_size(its, 14);
+	EXPECT(!its_register(its));
+	EXPECT(!its_reserve(its, DEV));
+	itt = alloc_up_to(ADDR_LIMIT + PAGE_SIZE, size + PAGE_SIZE);
+	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV, 14, itt + PAGE_SIZE), -EINVAL);
+	EXPECT_EQ(mem_page(itt + PAGE_SIZE)->owner, MEM_HOST);
+	EXPECT(!__pkvm_its_map_device(its->id, DEV, 14, itt));
+	its_check_held(its);
+}
+
+static void addr_bits_of_commands(void)
+{
+	struct machine_config cfg = machine_default;
+	u64 next_page = SZ_64K / cfg.devices.entry_size;
+	phys_addr_t itt, level2;
+	u64 size;
+
+	cfg.addr_bits = ADDR_BITS;
+	start(&cfg);
+	size = test_itt_size(its, 14);
+	EXPECT(!its_hand_over(its));
+	EXPECT(!its_reserve(its, 0));
+	EXPECT(!its_reserve(its, next_page));
+	EXPECT(!its_reserve(its, 2 * next_page));
+	its_stage_level2(its, BASER_DEVICES, 0);
+
+	level2 = alloc_up_to(ADDR_LIMIT - 2 * size, SZ_64K);
+	level2 = ALIGN_DOWN(level2, SZ_64K);
+	itt = alloc_up_to(ADDR_LIMIT + SZ_64K, size + SZ_64K);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(0, 14, itt + PAGE_SIZE));
+	ACCEPT(its, cmd_mapd(0, 14, itt));
+
+	its_stage_level1_entry(its, BASER_DEVICES, next_page, ADDR_LIMIT | GITS_BASER_VALID);
+	itt = host_alloc(size, PAGE_SIZE);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(next_page, 14, itt));
+	ACCEPT(its, cmd_unmapd(0));
+	itt = ADDR_LIMIT - size;
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_LEVEL2, cmd_mapd(next_page, 14, itt));
+	EXPECT_EQ(mem_page(itt)->owner, MEM_HOST);
+	EXPECT_EQ(mem_page(ADDR_LIMIT)->owner, MEM_HOST);
+
+	its_stage_level1_entry(its, BASER_DEVICES, next_page, level2 | GITS_BASER_VALID);
+	ACCEPT(its, cmd_mapd(next_page, 14, itt));
+	its_check_held(its);
+}
+
+/*
+ * The rest of the hypervisor fails
+ */
+
+/* Registers with level-2 pages and a device in place, with the nth call failing. */
+static void failing_register(void)
+{
+	unsigned int nr;
+	int ret;
+
+	for (nr = 1; ; nr++) {
+		start(&machine_default);
+		set_level1(1, new_level2());
+		map_early(DEV, alloc_itt(EVENT_BITS));
+		mem_fail_call = nr;
+		ret = its_register(its);
+		if (mem_fail_call)
+			break;
+
+		EXPECT_EQ(ret, -ENOMEM);
+		expect_nothing_held();
+		EXPECT(translates(DEV));
+	}
+
+	EXPECT_EQ(ret, 0);
+	/* State, mapping, two tables, staging table, two level-2 pages, staging queue, guard */
+	EXPECT_EQ(nr - 1, 1 + 1 + 2 + SZ_64K / PAGE_SIZE + 1 + 2 + SZ_64K / PAGE_SIZE + 1 + 1);
+}
+
+static void failing_map_device(void)
+{
+	phys_addr_t itt;
+
+	start(&machine_default);
+	itt = alloc_itt(EVENT_BITS);
+	map_early(DEV, itt);
+	EXPECT(!its_register(its));
+	EXPECT(!its_reserve(its, DEV));
+
+	mem_fail_call = 1;
+	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt), -ENOMEM);
+	EXPECT_EQ(mem_page(itt)->owner, MEM_HOST);
+	its_check_held(its);
+	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
+}
+
+static void failing_activate(void)
+{
+	start(&machine_default);
+	EXPECT(!its_register(its));
+
+	mem_fail_call = 1;
+	EXPECT_EQ(its_activate(its), -ENOMEM);
+	EXPECT_EQ(mem_page(its->queue)->owner, MEM_HOST);
+	its_check_held(its);
+
+	/* As if it had never been tried */
+	EXPECT(!its_activate(its));
+	ACCEPT(its, cmd_sync(0));
+}
+
+static void failing_fence(void)
+{
+	start(&machine_default);
+	its_model_write(its->model, GITS_CTLR, 0, 4);
+
+	mem_fail_call = 1;
+	EXPECT_EQ(__pkvm_its_fence(its->cfg.its.base, true), -ENOMEM);
+	EXPECT(!is_guarded(its->cfg.its.base));
+	mem_fail_call = 2;
+	EXPECT_EQ(__pkvm_its_fence(its->cfg.its.base, true), -ENOMEM);
+	EXPECT(!is_guarded(its->cfg.its.base));
+	mem_fail_call = 1;
+	EXPECT_EQ(__pkvm_its_fence(its->cfg.its.base, false), -ENOMEM);
+	EXPECT(!is_guarded(its->cfg.its.base));
+	EXPECT(!__pkvm_its_fence(its->cfg.its.base, true));
+	EXPECT(is_guarded(its->cfg.its.base));
+}
+
+/*
+ * Devices that are mapped already
+ */
+
+static void map_device(void)
+{
+	phys_addr_t itt;
+
+	start(&machine_default);
+	itt = alloc_itt(EVENT_BITS);
+	map_early(DEV, itt);
+	EXPECT(!its_register(its));
+	EXPECT(!its_reserve(its, DEV));
+	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
+	its_check_held(its);
+	EXPECT(!mem_host_write(itt, 1));
+	EXPECT(translates(DEV));
+
+	/* What it has in its entries is kept, */
+	EXPECT(!its_activate(its));
+	EXPECT(translates(DEV));
+	ACCEPT(its, cmd_mapti(DEV, (1 << EVENT_BITS) - 1, INTID + 1, 0));
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, cmd_mapti(DEV, 1 << EVENT_BITS, INTID + 2, 0));
+
+	/* and it is unmapped like any other. */
+	ACCEPT(its, cmd_unmapd(DEV));
+	EXPECT(!translates(DEV));
+	EXPECT(mem_host_write(itt, 1));
+	its_check_held(its);
+}
+
+/* The driver maps it again while EL2 has its record: the old ITT is released. */
+static void map_device_again(void)
+{
+	phys_addr_t itt;
+
+	start(&machine_default);
+	itt = alloc_itt(EVENT_BITS);
+	map_early(DEV, itt);
+	EXPECT(!its_register(its));
+	EXPECT(!its_reserve(its, DEV));
+	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
+	EXPECT(!its_activate(its));
+
+	test_map(its, DEV, EVENT_BITS);
+	EXPECT(!translates(DEV));
+	EXPECT(mem_host_write(itt, 1));
+	its_check_held(its);
+}
+
+static void map_device_refusals(void)
+{
+	struct machine_config cfg = machine_default;
+	phys_addr_t itt, guests;
+	unsigned int i;
+	u64 held;
+
+	cfg.its.event_bits = 10;
+	start(&cfg);
+	itt = host_alloc(SZ_64K, SZ_64K);
+	guests = host_alloc(2 * PAGE_SIZE, PAGE_SIZE);
+	mem_give_guest(guests + PAGE_SIZE);
+	EXPECT(!its_register(its));
+	EXPECT(!its_reserve(its, DEV));
+
+	const struct {
+		u32		id;
+		u32		dev_id;
+		u32		event_bits;
+		phys_addr_t	itt;
+		int		ret;
+	} refused[] = {
+		{ its->id + 1, DEV, EVENT_BITS, itt, -EINVAL },
+		{ -1, DEV, EVENT_BITS, itt, -EINVAL },
+		{ its->id, DEV, 0, itt, -EINVAL },
+		{ its->id, DEV, 11, itt, -EINVAL },
+		{ its->id, DEV, ~0U, itt, -EINVAL },
+		{ its->id, DEV, EVENT_BITS, itt + GRANULE / 2, -EINVAL },
+		{ its->id, DEV, EVENT_BITS, NO_MEMORY, -EINVAL },
+		{ its->id, DEV, EVENT_BITS, ~0ULL - GRANULE + 1, -EINVAL },
+		{ its->id, DEV, 10, guests + PAGE_SIZE - GRANULE, -EPERM },
+		{ its->id, DEV, EVENT_BITS, its->tables[1], -EPERM },
+		{ its->id, DEV, EVENT_BITS, its->staging_queue, -EPERM },
+		{ its->id, 0x8000, EVENT_BITS, itt, -EINVAL },
+		{ its->id, 0x10000, EVENT_BITS, itt, -EINVAL },
+		{ its->id, ~0U, EVENT_BITS, itt, -EINVAL },
+	};
+
+	held = its_stat(its, PKVM_ITS_HELD_PAGES);
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		EXPECT_EQ(__pkvm_its_map_device(refused[i].id, refused[i].dev_id,
+						refused[i].event_bits, refused[i].itt),
+			  refused[i].ret);
+		EXPECT_EQ(its_stat(its, PKVM_ITS_HELD_PAGES), held);
+		its_check_held(its);
+	}
+
+	EXPECT(!__pkvm_its_map_device(its->id, DEV, 10, itt));
+	held = its_stat(its, PKVM_ITS_HELD_PAGES);
+
+	/* Twice: the ITT, the device */
+	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV + 1, 10, itt), -EBUSY);
+	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV, 1, itt + SZ_32K), -EINVAL);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_HELD_PAGES), held);
+	its_check_held(its);
+
+	EXPECT(!its_activate(its));
+	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV + 1, 1, itt + SZ_32K), -EINVAL);
+	its_check_held(its);
+}
+
+static void map_device_shared_page(void)
+{
+	phys_addr_t itt;
+	u64 held;
+
+	start(&machine_default);
+	itt = host_alloc(2 * PAGE_SIZE, PAGE_SIZE);
+	map_early(DEV, itt);
+	map_early(DEV + 1, itt + PAGE_SIZE / 2);
+	EXPECT(!its_register(its));
+	EXPECT(!its_reserve(its, DEV));
+	held = its_stat(its, PKVM_ITS_HELD_PAGES);
+	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
+	EXPECT(!__pkvm_its_map_device(its->id, DEV + 1, EVENT_BITS, itt + PAGE_SIZE / 2));
+	EXPECT_EQ(its_stat(its, PKVM_ITS_HELD_PAGES), held + 1);
+	EXPECT(!its_activate(its));
+
+	ACCEPT(its, cmd_unmapd(DEV));
+	EXPECT(!translates(DEV));
+	EXPECT(translates(DEV + 1));
+	EXPECT(!mem_host_write(itt, 1));
+	its_check_held(its);
+	ACCEPT(its, cmd_unmapd(DEV + 1));
+	EXPECT(mem_host_write(itt, 1));
+	its_check_held(its);
+}
+
+/*
+ * Activation
+ */
+
+static void activate_elsewhere(void)
+{
+	u32 offset, size;
+
+	start(&machine_default);
+	EXPECT(!its_register(its));
+	offset = its->next * 32;
+	size = its->cfg.queue_pages * SZ_4K;
+
+	EXPECT_EQ(__pkvm_its_activate(its->id + 1, offset), -EINVAL);
+	EXPECT_EQ(__pkvm_its_activate(-1, offset), -EINVAL);
+	EXPECT_EQ(__pkvm_its_activate(its->id, offset + 8), -EINVAL);
+	EXPECT_EQ(__pkvm_its_activate(its->id, size + offset), -EINVAL);
+	EXPECT_EQ(__pkvm_its_activate(its->id, size), -EINVAL);
+	EXPECT_EQ(__pkvm_its_activate(its->id, offset + 32), -EBUSY);
+	EXPECT_EQ(__pkvm_its_activate(its->id, 0), -EBUSY);
+
+	/* The hardware has not got to it yet, or the driver has posted meanwhile. */
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_sync(0));
+	its_ring(its);
+	EXPECT_EQ(__pkvm_its_activate(its->id, offset), -EBUSY);
+	EXPECT_EQ(__pkvm_its_activate(its->id, offset + 32), -EBUSY);
+	EXPECT_EQ(mem_page(its->queue)->owner, MEM_HOST);
+
+	its_model_step(its->model, UINT_MAX);
+	EXPECT(!its_activate(its));
+	EXPECT_EQ(its_activate(its), -EINVAL);
+	its_check_held(its);
+}
+
+static void activate_at_the_end(void)
+{
+	start(&machine_default);
+	EXPECT(!its_register(its));
+	while (its->next != its_nr_slots(its) - 1) {
+		its_stage(its, cmd_sync(0));
+		its_ring(its);
+	}
+
+	EXPECT(!its_activate(its));
+	test_map(its, DEV, EVENT_BITS);
+	EXPECT_EQ(its->next, 0);
+	ACCEPT(its, cmd_mapti(DEV, EVENT, INTID, 1));
+	EXPECT(translates(DEV));
+}
+
+static void activate_changed_bases(void)
+{
+	struct test_regs regs, wrong;
+	unsigned int i;
+
+	start(&machine_default);
+	EXPECT(!its_register(its));
+	regs = test_regs(its);
+
+	for (i = 0; i < 1 + GITS_BASER_NR_REGS; i++) {
+		wrong = regs;
+		if (i == GITS_BASER_NR_REGS)
+			wrong.cbaser ^= GITS_CBASER_InnerShareable;
+		else
+			wrong.baser[i] ^= wrong.baser[i] ? GITS_BASER_InnerShareable
+							 : GITS_BASER_VALID;
+
+		test_set_regs(its, &wrong);
+		EXPECT_EQ(its_activate(its), -EBUSY);
+		EXPECT_EQ(mem_page(its->queue)->owner, MEM_HOST);
+		EXPECT(test_same_regs(its, &wrong));
+	}
+
+	/* The type of a table that is not valid is read-only. */
+	regs.baser[7] = (u64)GITS_BASER_TYPE_DEVICE << GITS_BASER_TYPE_SHIFT;
+	test_set_regs(its, &regs);
+	EXPECT(!its_activate(its));
+}
+
+static void activate_guests_queue(void)
+{
+	phys_addr_t last;
+
+	start(&machine_default);
+	last = its->queue + its->cfg.queue_pages * SZ_4K - PAGE_SIZE;
+	EXPECT(!its_register(its));
+	EXPECT(mem_give_guest(last));
+	EXPECT_EQ(its_activate(its), -EPERM);
+	its_check_held(its);
+	EXPECT(mem_take_guest(last));
+	EXPECT(!its_activate(its));
+	EXPECT(!mem_host_write(its->queue, 0));
+	EXPECT(!mem_host_write(last, 0));
+	its_check_held(its);
+}
+
+/* Registered, but not active: the registers are guarded, and nobody posts that way. */
+static void inactive(void)
+{
+	struct test_regs regs;
+	u64 offset;
+
+	start(&machine_default);
+	EXPECT(!its_register(its));
+	EXPECT(is_guarded(its->cfg.its.base));
+	regs = test_regs(its);
+
+	for (offset = 0; offset < 0x200; offset += 8)
+		its_write(its, offset, 0x20, 8);
+	its_write(its, GITS_CTLR, 0, 4);
+	EXPECT(!__pkvm_its_post(its->id, 0x20));
+
+	EXPECT(test_same_regs(its, &regs));
+	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES), 0x200 / 8 + 2);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), 0x200 / 8 + 2);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), 0);
+	EXPECT_EQ(its_refused_all(its), 0);
+}
+
+static void post(void)
+{
+	start(&machine_default);
+	EXPECT(!its_hand_over(its));
+	its_stage(its, cmd_sync(0));
+	EXPECT(!__pkvm_its_post(its->id, its->next * 32));
+	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), 1);
+	EXPECT_EQ(its->model->cwriter, its->next * 32);
+
+	/* All 64 bits count */
+	EXPECT(!__pkvm_its_post(its->id, its->next * 32 | BIT_ULL(32)));
+	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), 1);
+	EXPECT_EQ(__pkvm_its_post(its->id + 1, 0), -EINVAL);
+	EXPECT_EQ(__pkvm_its_post(-1, 0), -EINVAL);
+}
+
+/*
+ * Undoing it
+ */
+
+static void unregister(void)
+{
+	phys_addr_t itt, shared;
+	struct test_regs regs;
+	u32 id;
+
+	start(&machine_default);
+	itt = alloc_itt(EVENT_BITS);
+	shared = host_alloc(PAGE_SIZE, PAGE_SIZE);
+	set_level1(1, new_level2());
+	map_early(DEV, itt);
+	map_early(DEV + 1, shared);
+	map_early(0xffff, shared + PAGE_SIZE / 2);
+	regs = test_regs(its);
+
+	EXPECT(!its_register(its));
+	EXPECT(!its_reserve(its, 0));
+	EXPECT(!its_reserve(its, DEV));
+	EXPECT(!its_reserve(its, 0xffff));
+	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
+	EXPECT(!__pkvm_its_map_device(its->id, DEV + 1, EVENT_BITS, shared));
+	EXPECT(!__pkvm_its_map_device(its->id, 0xffff, EVENT_BITS, shared + PAGE_SIZE / 2));
+
+	id = its->id;
+	EXPECT(!its_unregister(its));
+	expect_nothing_held();
+	EXPECT(test_same_regs(its, &regs));
+	EXPECT_EQ(__pkvm_its_unregister(id), -EINVAL);
+	EXPECT_EQ(__pkvm_its_unregister(id + 1), -EINVAL);
+	EXPECT_EQ(__pkvm_its_activate(id, its->next * 32), -EINVAL);
+
+	/* The driver goes on, and may even try again. */
+	EXPECT(translates(DEV));
+	EXPECT(translates(DEV + 1));
+	EXPECT(translates(0xffff));
+	EXPECT(!its_hand_over(its));
+	EXPECT_EQ(its->id, id + 1);
+	EXPECT_EQ(__pkvm_its_unregister(its->id), -EINVAL);
+	ACCEPT(its, cmd_sync(0));
+	its_check_held(its);
+}
+
+static void unregister_first_of_two(void)
+{
+	struct host_its *first, *second;
+
+	start(&machine_default);
+	first = its;
+	second = its_start(&machine_default);
+	EXPECT(!its_register(first));
+	EXPECT(!its_hand_over(second));
+
+	EXPECT(!its_unregister(first));
+	EXPECT(!is_guarded(first->cfg.its.base));
+	EXPECT(is_guarded(second->cfg.its.base));
+	its_check_held(second);
+	ACCEPT(second, cmd_sync(0));
+
+	EXPECT(!its_register(first));
+	EXPECT_EQ(first->id, 2);
+	ACCEPT(second, cmd_sync(0));
+	EXPECT(!its_activate(first));
+	ACCEPT(first, cmd_sync(0));
+	EXPECT_EQ(mem_count(MEM_EL2) + mem_count(MEM_ITS),
+		  its_stat(first, PKVM_ITS_HELD_PAGES) + its_stat(second, PKVM_ITS_HELD_PAGES));
+}
+
+/* IDs are not used again: there is an end to it. */
+static void all_ids(void)
+{
+	unsigned int i;
+
+	start(&machine_default);
+	for (i = 0; i < MMIO_GUARD_MAX; i++) {
+		EXPECT(!its_register(its));
+		EXPECT_EQ(its->id, i);
+		EXPECT(!its_unregister(its));
+	}
+
+	EXPECT_EQ(its_register(its), -ENOSPC);
+	EXPECT_EQ(__pkvm_its_stat(MMIO_GUARD_MAX, PKVM_ITS_HELD_PAGES), 0);
+	expect_nothing_held();
+}
+
+static void all_guards(void)
+{
+	unsigned int i;
+
+	start(&machine_default);
+	for (i = 0; i < MMIO_GUARD_MAX; i++)
+		EXPECT(!__pkvm_its_fence(SZ_256M + i * ITS_FRAME, false));
+
+	EXPECT_EQ(__pkvm_its_fence(SZ_256M + i * ITS_FRAME, false), -ENOSPC);
+	EXPECT(!is_guarded(SZ_256M + i * ITS_FRAME));
+	EXPECT_EQ(its_register(its), -ENOSPC);
+	expect_nothing_held();
+	EXPECT(is_guarded(SZ_256M));
+}
+
+static void tell_all_bases(struct its_staging_desc *desc)
+{
+	unsigned int i;
+
+	for (i = 0; i < GITS_BASER_NR_REGS; i++)
+		desc->tables[i].baser = its->model->baser[i];
+}
+
+/* GICv4.1: the table is with the ITS that came first. */
+static void shared_vpe_table(void)
+{
+	struct host_its *first, *second;
+	phys_addr_t table, own;
+	u64 baser, held;
+
+	start(&machine_default);
+	first = its;
+	second = its_start(&machine_default);
+	table = host_alloc(SZ_64K, SZ_64K);
+	own = host_alloc(SZ_64K, SZ_64K);
+	baser = GITS_BASER_VALID | GITS_BASER_PAGE_SIZE_64K |
+		(u64)GITS_BASER_TYPE_VCPU << GITS_BASER_TYPE_SHIFT |
+		7ULL << GITS_BASER_ENTRY_SIZE_SHIFT;
+	first->model->baser[2] = baser | table;
+	second->model->baser[2] = baser | table;
+	second->model->baser[3] = baser | own;
+
+	its_edit_desc = tell_all_bases;
+	EXPECT(!its_register(first));
+	EXPECT(!its_unregister(first));
+	EXPECT(!its_hand_over(first));
+	EXPECT_EQ(mem_page(table)->owner, MEM_ITS);
+	its_check_held(first);
+	held = its_stat(first, PKVM_ITS_HELD_PAGES);
+
+	its = second;
+	EXPECT(!its_register(second));
+	EXPECT_EQ(mem_page(own)->owner, MEM_ITS);
+	EXPECT_EQ(mem_count(MEM_EL2) + mem_count(MEM_ITS),
+		  held + its_stat(second, PKVM_ITS_HELD_PAGES));
+
+	EXPECT(!its_unregister(second));
+	EXPECT_EQ(mem_page(table)->owner, MEM_ITS);
+	EXPECT_EQ(mem_page(own)->owner, MEM_HOST);
+	its_check_held(first);
+}
+
+/* Nothing else is shared. */
+static void shared_device_table(void)
+{
+	struct host_its *first, *second;
+
+	start(&machine_default);
+	first = its;
+	second = its_start(&machine_default);
+	second->model->baser[BASER_COLLECTIONS] = first->model->baser[BASER_COLLECTIONS];
+	EXPECT(!its_hand_over(first));
+	EXPECT_EQ(its_register(second), -EPERM);
+	EXPECT(!is_guarded(second->cfg.its.base));
+	its_check_held(first);
+}
+
+/*
+ * Fences
+ */
+
+static void fence(void)
+{
+	struct test_regs regs;
+	phys_addr_t base;
+	u64 offset;
+
+	start(&machine_default);
+	base = its->cfg.its.base;
+	its_model_write(its->model, GITS_CTLR, 0, 4);
+	EXPECT(!__pkvm_its_fence(base, true));
+	EXPECT(is_guarded(base));
+
+	regs = test_regs(its);
+	for (offset = 0; offset < ITS_FRAME; offset += 4) {
+		its_write(its, offset, ~0U, 4);
+		if (!(offset % 8))
+			its_write(its, offset, ~0ULL, 8);
+	}
+	EXPECT(test_same_regs(its, &regs));
+
+	/* It is there for good. */
+	EXPECT_EQ(__pkvm_its_fence(base, true), -EBUSY);
+	EXPECT_EQ(__pkvm_its_fence(base, false), -EBUSY);
+	EXPECT_EQ(its_register(its), -EBUSY);
+	EXPECT(is_guarded(base));
+	EXPECT_EQ(mem_count(MEM_EL2) + mem_count(MEM_ITS), 0);
+	EXPECT(mem_is_clean());
+}
+
+static void fence_running(void)
+{
+	phys_addr_t base;
+
+	start(&machine_default);
+	base = its->cfg.its.base;
+	EXPECT_EQ(__pkvm_its_fence(base, true), -EBUSY);
+	EXPECT(!is_guarded(base));
+
+	its->model->ctlr |= GITS_CTLR_QUIESCENT;
+	EXPECT_EQ(__pkvm_its_fence(base, true), -EBUSY);
+	its->model->ctlr &= ~GITS_CTLR_QUIESCENT;
+
+	its->model->quiesces = 1;
+	its_model_write(its->model, GITS_CTLR, 0, 4);
+	EXPECT_EQ(__pkvm_its_fence(base, true), -EBUSY);
+	EXPECT(!is_guarded(base));
+	EXPECT(!__pkvm_its_fence(base, true));
+}
+
+static void fence_absent(void)
+{
+	start(&machine_default);
+	EXPECT_EQ(__pkvm_its_fence(SZ_16M, true), -EINVAL);
+	EXPECT(!is_guarded(SZ_16M));
+	/* Its registers must not be accessed: there are none. */
+	EXPECT(!__pkvm_its_fence(SZ_16M, false));
+	EXPECT(is_guarded(SZ_16M));
+	EXPECT_EQ(__pkvm_its_fence(SZ_256M + PAGE_SIZE / 2, false), -EINVAL);
+	EXPECT_EQ(__pkvm_its_fence(-ITS_FRAME, false), -EINVAL);
+}
+
+static void fence_registered(void)
+{
+	start(&machine_default);
+	EXPECT(!its_register(its));
+	EXPECT_EQ(__pkvm_its_fence(its->cfg.its.base, false), -EBUSY);
+	its_model_write(its->model, GITS_CTLR, 0, 4);
+	EXPECT_EQ(__pkvm_its_fence(its->cfg.its.base, true), -EBUSY);
+	its_write(its, GITS_CTLR, 0, 4);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES), 1);
+}
+
+static void pvms(void)
+{
+	EXPECT(!pkvm_its_pvms_refused());
+	__pkvm_its_refuse_pvms();
+	EXPECT(pkvm_its_pvms_refused());
+	__pkvm_its_refuse_pvms();
+	EXPECT(pkvm_its_pvms_refused());
+}
+
+/*
+ * Guards
+ */
+
+static const struct mmio_guard_ops guard_ops;
+
+static int guard(phys_addr_t page, u64 nr_pages)
+{
+	return mmio_guard_add(page * PAGE_SIZE, nr_pages * PAGE_SIZE, &guard_ops, NULL);
+}
+
+static void guard_regions(void)
+{
+	const struct mmio_guard *found;
+	int priv;
+
+	EXPECT_EQ(guard(10, 0), -EINVAL);
+	EXPECT_EQ(mmio_guard_add(1, PAGE_SIZE, &guard_ops, NULL), -EINVAL);
+	EXPECT_EQ(mmio_guard_add(0, PAGE_SIZE + 1, &guard_ops, NULL), -EINVAL);
+	EXPECT_EQ(mmio_guard_add(-PAGE_SIZE, PAGE_SIZE, &guard_ops, NULL), -EINVAL);
+	EXPECT_EQ(mmio_guard_add(-PAGE_SIZE, 2 * PAGE_SIZE, &guard_ops, NULL), -EINVAL);
+
+	EXPECT(!guard(10, 2));
+	EXPECT_EQ(guard(10, 2), -EBUSY);
+	EXPECT_EQ(guard(9, 2), -EBUSY);
+	EXPECT_EQ(guard(11, 2), -EBUSY);
+	EXPECT_EQ(guard(9, 4), -EBUSY);
+	EXPECT(!guard(9, 1));
+	EXPECT(!mmio_guard_add(12 * PAGE_SIZE, PAGE_SIZE, &guard_ops, &priv));
+
+	EXPECT(!mmio_guard_find(9 * PAGE_SIZE - 1));
+	EXPECT(!mmio_guard_find(13 * PAGE_SIZE));
+	found = mmio_guard_find(10 * PAGE_SIZE);
+	EXPECT(found && found == mmio_guard_find(12 * PAGE_SIZE - 1));
+	EXPECT_EQ(found->start, 10 * PAGE_SIZE);
+	EXPECT_EQ(found->end, 12 * PAGE_SIZE);
+	found = mmio_guard_find(12 * PAGE_SIZE);
+	EXPECT(found && found->ops == &guard_ops && found->priv == &priv);
+
+	/* Not a start of a region */
+	mmio_guard_remove(11 * PAGE_SIZE);
+	EXPECT(mmio_guard_find(11 * PAGE_SIZE));
+	mmio_guard_remove(10 * PAGE_SIZE);
+	EXPECT(!mmio_guard_find(10 * PAGE_SIZE));
+	EXPECT(!mmio_guard_find(11 * PAGE_SIZE));
+	EXPECT(mmio_guard_find(9 * PAGE_SIZE));
+	EXPECT(mmio_guard_find(12 * PAGE_SIZE));
+	mmio_guard_remove(9 * PAGE_SIZE);
+	mmio_guard_remove(12 * PAGE_SIZE);
+	EXPECT(!mmio_guard_find(9 * PAGE_SIZE));
+	EXPECT(!mmio_guard_find(12 * PAGE_SIZE));
+}
+
+static void guard_clip(void)
+{
+	static const struct {
+		u64	addr;
+		u64	start;
+		u64	end;
+		u64	want_start;
+		u64	want_end;
+	} clips[] = {
+		{ 5, 0, 100, 0, 10 },
+		{ 9, 0, 100, 0, 10 },
+		{ 5, 3, 8, 3, 8 },
+		{ 12, 0, 100, 12, 20 },
+		{ 15, 0, 100, 12, 20 },
+		{ 19, 14, 100, 14, 20 },
+		{ 21, 0, 100, 21, 100 },
+		{ 50, 0, 100, 21, 100 },
+		{ 50, 40, 60, 40, 60 },
+	};
+	unsigned int i;
+
+	EXPECT(!guard(20, 1));
+	EXPECT(!guard(10, 2));
+
+	for (i = 0; i < ARRAY_SIZE(clips); i++) {
+		u64 start_at = clips[i].start * PAGE_SIZE, end = clips[i].end * PAGE_SIZE;
+
+		mmio_guard_clip(clips[i].addr * PAGE_SIZE, &start_at, &end);
+		EXPECT_EQ(start_at, clips[i].want_start * PAGE_SIZE);
+		EXPECT_EQ(end, clips[i].want_end * PAGE_SIZE);
+	}
+}
+
+const struct test handover_tests[] = {
+	TEST(wrong_descriptor),
+	TEST(wrong_typer),
+	TEST(wrong_level2),
+	TEST(odd_configuration),
+	TEST(memory_itself),
+	TEST(state_size),
+	TEST(quirk_device_bits),
+	TEST(quirk_itt_entries),
+	TEST(no_device_table),
+	TEST(extreme_descriptors),
+	TEST(lpi_range),
+	TEST(addr_bits_of_tables),
+	TEST(addr_bits_of_itts),
+	TEST(addr_bits_of_commands),
+	TEST(failing_register),
+	TEST(failing_map_device),
+	TEST(failing_activate),
+	TEST(failing_fence),
+	TEST(map_device),
+	TEST(map_device_again),
+	TEST(map_device_refusals),
+	TEST(map_device_shared_page),
+	TEST(activate_elsewhere),
+	TEST(activate_at_the_end),
+	TEST(activate_changed_bases),
+	TEST(activate_guests_queue),
+	TEST(inactive),
+	TEST(post),
+	TEST(unregister),
+	TEST(unregister_first_of_two),
+	TEST(all_ids),
+	TEST(all_guards),
+	TEST(shared_vpe_table),
+	TEST(shared_device_table),
+	TEST(fence),
+	TEST(fence_running),
+	TEST(fence_absent),
+	TEST(fence_registered),
+	TEST(pvms),
+	TEST(guard_regions),
+	TEST(guard_clip),
+	{}
+};

@@ -1,0 +1,719 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The registers of a confined ITS
+ */
+
+#include <string.h>
+
+#include "test.h"
+
+#define DEV		0x123
+#define EVENT_BITS	5
+#define CTLR_HOST	(GITS_CTLR_ENABLE | GITS_CTLR_ImDe | GITS_CTLR_ITS_NUMBER)
+/* A bit of GITS_CTLR that is not the host's: UMSIirq */
+#define CTLR_OTHER	BIT(8)
+
+static struct host_its *its;
+static struct test_regs committed;
+
+static u64 ignored(void)
+{
+	return its_stat(its, PKVM_ITS_WRITES_IGNORED);
+}
+
+static void drain(void)
+{
+	its_model_step(its->model, UINT_MAX);
+}
+
+/* Writes that change nothing, and count as such */
+static void expect_ignored(u64 offset, u64 val, unsigned int size)
+{
+	u64 writes = its_stat(its, PKVM_ITS_WRITES), was = ignored();
+	struct test_regs regs = test_regs(its);
+
+	its_write(its, offset, val, size);
+	EXPECT(test_same_regs(its, &regs));
+	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES), writes + 1);
+	EXPECT_EQ(ignored(), was + 1);
+}
+
+static void expect_done(u64 offset, u64 val, unsigned int size)
+{
+	u64 writes = its_stat(its, PKVM_ITS_WRITES), was = ignored();
+
+	its_write(its, offset, val, size);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES), writes + 1);
+	EXPECT_EQ(ignored(), was);
+}
+
+static void disable(void)
+{
+	expect_done(GITS_CTLR, 0, 4);
+	EXPECT(!(its->model->ctlr & GITS_CTLR_ENABLE));
+}
+
+/*
+ * Every register, in every state
+ */
+
+enum state {
+	ENABLED,
+	DISABLED,
+	NOT_QUIESCENT,
+	POWERED_OFF,
+	NR_STATES,
+};
+
+static void start(enum state state)
+{
+	machine_reset();
+	its = its_up(&machine_default);
+	its->model->ctlr |= CTLR_OTHER;
+	its_stage(its, cmd_sync(0));
+	its_ring(its);
+	committed = test_regs(its);
+
+	/* For ever, as far as a test is concerned */
+	its->model->quiesces = state == NOT_QUIESCENT ? UINT_MAX : 0;
+	if (state == DISABLED || state == NOT_QUIESCENT)
+		disable();
+	else if (state == POWERED_OFF)
+		its_model_power_off(its->model);
+}
+
+static bool is_quiescent(void)
+{
+	return !(its->model->ctlr & GITS_CTLR_ENABLE) && !its->model->unquiet;
+}
+
+static u64 mask_of(u64 offset, unsigned int size)
+{
+	return size == 8 ? ~0ULL : GENMASK_ULL(31, 0) << (offset % 8 * 8);
+}
+
+/* What a write comes to: by the policy, not by what EL2 does */
+static struct test_regs after(u64 offset, u64 val, unsigned int size)
+{
+	u64 mask = mask_of(offset, size), value = size == 8 ? val : val << (offset % 8 * 8);
+	struct test_regs regs = test_regs(its);
+	bool whole = !memcmp(regs.baser, committed.baser, sizeof(regs.baser)) &&
+		     regs.cbaser == committed.cbaser;
+	unsigned int nr;
+
+	switch (ALIGN_DOWN(offset, 8)) {
+	case GITS_CTLR:
+		if (offset || size == 8)
+			break;
+		if (!(regs.ctlr & GITS_CTLR_ENABLE) && value & GITS_CTLR_ENABLE &&
+		    !(whole && is_quiescent()))
+			break;
+		regs.ctlr = (regs.ctlr & ~CTLR_HOST) | (value & CTLR_HOST);
+		break;
+	case GITS_CBASER:
+		if (!is_quiescent())
+			break;
+		regs.cbaser = committed.cbaser;
+		regs.cwriter = 0;
+		regs.creadr = 0;
+		break;
+	case GITS_CWRITER:
+		if (!(mask & GENMASK_ULL(31, 0)) || value & ~GENMASK_ULL(19, 5) ||
+		    value >= its->cfg.queue_pages * SZ_4K)
+			break;
+		regs.cwriter = value;
+		if (regs.ctlr & GITS_CTLR_ENABLE)
+			regs.creadr = value;
+		break;
+	case GITS_BASER ... GITS_BASER + 8 * GITS_BASER_NR_REGS - 1:
+		nr = (offset - GITS_BASER) / 8;
+		if (is_quiescent() && !((value ^ committed.baser[nr]) & mask))
+			regs.baser[nr] = committed.baser[nr];
+		break;
+	}
+
+	return regs;
+}
+
+static void sweep(enum state state)
+{
+	static const unsigned int sizes[] = { 4, 8 };
+	u64 offset, held, random = 1;
+	struct test_regs want;
+	unsigned int s, v;
+
+	for (s = 0; s < ARRAY_SIZE(sizes); s++) {
+		start(state);
+		held = mem_count(MEM_ITS);
+
+		for (offset = 0; offset < ITS_FRAME; offset += sizes[s]) {
+			const u64 *base = (void *)&committed.baser[(offset - GITS_BASER) / 8 % 8];
+			u64 vals[] = { 0, ~0ULL, 0, GITS_CTLR_ENABLE, 0x20, *base, *base >> 32 };
+
+			random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+			vals[2] = random;
+
+			for (v = 0; v < ARRAY_SIZE(vals); v++) {
+				u64 val = sizes[s] == 4 ? (u32)vals[v] : vals[v];
+
+				/* Each write by itself, and slots it may fill */
+				if (offset == GITS_CTLR || offset / 8 == GITS_CBASER / 8 ||
+				    offset / 8 == GITS_CWRITER / 8)
+					start(state);
+
+				want = after(offset, val, sizes[s]);
+				its_write(its, offset, val, sizes[s]);
+				drain();
+				if (!test_same_regs(its, &want))
+					mem_fail("state %u, offset 0x%llx, value 0x%llx, size %u",
+						 state, (unsigned long long)offset,
+						 (unsigned long long)val, sizes[s]);
+			}
+		}
+
+		EXPECT_EQ(mem_count(MEM_ITS), held);
+		its_check_held(its);
+	}
+}
+
+static void sweep_enabled(void)
+{
+	sweep(ENABLED);
+}
+
+static void sweep_disabled(void)
+{
+	sweep(DISABLED);
+}
+
+static void sweep_not_quiescent(void)
+{
+	sweep(NOT_QUIESCENT);
+}
+
+static void sweep_powered_off(void)
+{
+	sweep(POWERED_OFF);
+}
+
+/*
+ * GITS_CTLR
+ */
+
+static void ctlr_bits(void)
+{
+	start(ENABLED);
+	expect_done(GITS_CTLR, ~0U, 4);
+	EXPECT_EQ(its->model->ctlr, CTLR_HOST | CTLR_OTHER);
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE | ~CTLR_HOST, 4);
+	EXPECT_EQ(its->model->ctlr, GITS_CTLR_ENABLE | CTLR_OTHER);
+	expect_done(GITS_CTLR, 0, 4);
+	EXPECT_EQ(its->model->ctlr, CTLR_OTHER);
+	expect_done(GITS_CTLR, CTLR_HOST, 4);
+	EXPECT_EQ(its->model->ctlr, CTLR_HOST | CTLR_OTHER);
+
+	expect_ignored(GITS_CTLR, 0, 8);
+	expect_ignored(GITS_CTLR + 4, 0, 4);
+}
+
+/* Whatever else the host writes along with it */
+static void enable_when_quiescent(void)
+{
+	start(NOT_QUIESCENT);
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE | GITS_CTLR_ImDe, 4);
+	its->model->unquiet = 0;
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	EXPECT(its->model->ctlr & GITS_CTLR_ENABLE);
+}
+
+static void enable_with_bases(void)
+{
+	struct test_regs wrong;
+	unsigned int i;
+
+	start(DISABLED);
+	committed = test_regs(its);
+
+	for (i = 0; i < 1 + GITS_BASER_NR_REGS; i++) {
+		wrong = committed;
+		if (i == GITS_BASER_NR_REGS)
+			wrong.cbaser ^= GITS_CBASER_InnerShareable;
+		else
+			wrong.baser[i] ^= wrong.baser[i] ? GITS_BASER_InnerShareable
+							 : GITS_BASER_VALID;
+		test_set_regs(its, &wrong);
+		expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	}
+
+	test_set_regs(its, &committed);
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	EXPECT(its->model->ctlr & GITS_CTLR_ENABLE);
+}
+
+/* What lies between the pointers is not what EL2 has committed. */
+static void enable_with_pointers(void)
+{
+	struct test_regs wrong;
+
+	start(DISABLED);
+	committed = test_regs(its);
+	EXPECT(committed.cwriter);
+
+	wrong = committed;
+	wrong.cwriter = 0;
+	test_set_regs(its, &wrong);
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+
+	wrong = committed;
+	wrong.cwriter += 32;
+	test_set_regs(its, &wrong);
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+
+	wrong = committed;
+	wrong.creadr += 32;
+	test_set_regs(its, &wrong);
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+
+	/* Firmware has put the bases back, and the pointers are at zero. */
+	wrong = committed;
+	wrong.cwriter = 0;
+	wrong.creadr = 0;
+	test_set_regs(its, &wrong);
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+
+	expect_done(GITS_CBASER, 0, 8);
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	EXPECT(its->model->ctlr & GITS_CTLR_ENABLE);
+}
+
+/* Commands that were posted while it was disabled are executed then. */
+static void enable_with_commands(void)
+{
+	u64 executed;
+
+	start(DISABLED);
+	executed = its->model->executed[GITS_CMD_SYNC];
+	its_stage(its, cmd_sync(0));
+	its_ring(its);
+	EXPECT_EQ(its->model->executed[GITS_CMD_SYNC], executed);
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	EXPECT_EQ(its->model->executed[GITS_CMD_SYNC], executed + 1);
+}
+
+/* An ITS that runs may be told that it does. */
+static void enable_twice(void)
+{
+	start(ENABLED);
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_sync(0));
+	its_ring(its);
+	its->model->baser[BASER_DEVICES] ^= GITS_BASER_InnerShareable;
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE | GITS_CTLR_ImDe, 4);
+	EXPECT(its->model->ctlr & GITS_CTLR_ImDe);
+}
+
+/*
+ * GITS_CBASER and GITS_BASER<n>
+ */
+
+static void cbaser(void)
+{
+	static const struct {
+		u64		offset;
+		u64		val;
+		unsigned int	size;
+	} writes[] = {
+		{ GITS_CBASER, 0, 8 },
+		{ GITS_CBASER, ~0ULL, 8 },
+		{ GITS_CBASER, 0x1234, 4 },
+		{ GITS_CBASER + 4, 0, 4 },
+	};
+	unsigned int i;
+	u64 was;
+
+	for (i = 0; i < ARRAY_SIZE(writes); i++) {
+		start(ENABLED);
+		was = its->model->cbaser;
+		expect_ignored(writes[i].offset, writes[i].val, writes[i].size);
+
+		disable();
+		/* These will never be executed. */
+		its_stage(its, cmd_mapc(0, its_model_rdbase(its->model, 1)));
+		its_ring(its);
+		EXPECT_EQ(its->model->cwriter, its->next * 32);
+		expect_done(writes[i].offset, writes[i].val, writes[i].size);
+		EXPECT_EQ(its->model->cbaser, was);
+		EXPECT_EQ(its->model->creadr, 0);
+		EXPECT_EQ(its->model->cwriter, 0);
+
+		its->next = 0;
+		its->model->executed[GITS_CMD_MAPC] = 0;
+		expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+		test_map(its, DEV, EVENT_BITS);
+		ACCEPT(its, cmd_unmapd(DEV));
+		EXPECT_EQ(its->model->executed[GITS_CMD_MAPC], 0);
+	}
+}
+
+static void baser(void)
+{
+	unsigned int nr, half;
+
+	start(DISABLED);
+
+	for (nr = 0; nr < GITS_BASER_NR_REGS; nr++) {
+		u64 offset = GITS_BASER + 8 * nr, good = committed.baser[nr], lost = 1;
+
+		expect_ignored(offset, good ^ GITS_BASER_InnerShareable, 8);
+		expect_ignored(offset, good ^ GITS_BASER_VALID, 8);
+		expect_ignored(offset, (u32)good ^ BIT(12), 4);
+		expect_ignored(offset + 4, good >> 32 ^ BIT(31), 4);
+		if (!good) {
+			expect_ignored(offset, 0, 8);
+			expect_ignored(offset, 0, 4);
+			continue;
+		}
+
+		its->model->baser[nr] = lost;
+		expect_done(offset, good, 8);
+		EXPECT_EQ(its->model->baser[nr], good);
+
+		for (half = 0; half < 2; half++) {
+			its->model->baser[nr] = lost;
+			expect_done(offset + 4 * half, (u32)(good >> (32 * half)), 4);
+			EXPECT_EQ(its->model->baser[nr], good);
+			expect_ignored(offset + 4 * half, (u32)(good >> (32 * !half)), 4);
+		}
+	}
+
+	/* Running, whatever it says of being quiescent, or not quiescent yet */
+	start(ENABLED);
+	expect_ignored(GITS_BASER, committed.baser[0], 8);
+	its->model->ctlr |= GITS_CTLR_QUIESCENT;
+	expect_ignored(GITS_BASER, committed.baser[0], 8);
+	expect_ignored(GITS_CBASER, committed.cbaser, 8);
+	start(NOT_QUIESCENT);
+	expect_ignored(GITS_BASER, committed.baser[0], 8);
+}
+
+/*
+ * GITS_CWRITER
+ */
+
+static void cwriter(void)
+{
+	static const u64 wrong[] = { 1, 2, 0x10, SZ_64K, SZ_1M, BIT_ULL(20), BIT_ULL(32), ~0ULL };
+	unsigned int i;
+	u64 accepted;
+
+	start(ENABLED);
+	accepted = its_stat(its, PKVM_ITS_ACCEPTED);
+	its_stage(its, cmd_sync(0));
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		u64 was = ignored();
+
+		its_write(its, GITS_CWRITER, its->next * 32 ^ wrong[i], 8);
+		EXPECT_EQ(ignored(), was + 1);
+	}
+
+	/* The upper half is RES0, and by itself nothing */
+	expect_ignored(GITS_CWRITER + 4, its->next * 32, 4);
+	expect_ignored(GITS_CWRITER + 4, 0, 4);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), accepted);
+
+	expect_done(GITS_CWRITER, its->next * 32, 4);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), accepted + 1);
+	EXPECT_EQ(its->model->creadr, its->next * 32);
+	its_stage(its, cmd_sync(0));
+	expect_done(GITS_CWRITER, its->next * 32, 8);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), accepted + 2);
+}
+
+/*
+ * Suspend and resume, as the driver has it: see its_save_disable(), its_restore_enable()
+ */
+
+struct saved {
+	u32	ctlr;
+	u64	cbaser;
+	u64	baser[GITS_BASER_NR_REGS];
+};
+
+static void force_quiescent(void)
+{
+	unsigned int tries;
+	u32 val;
+
+	val = its_read(its, GITS_CTLR);
+	if (val & GITS_CTLR_QUIESCENT && !(val & GITS_CTLR_ENABLE))
+		return;
+
+	its_write(its, GITS_CTLR, val & ~(GITS_CTLR_ENABLE | GITS_CTLR_ImDe), 4);
+	for (tries = 0; tries < 100; tries++) {
+		if ((u32)its_read(its, GITS_CTLR) & GITS_CTLR_QUIESCENT)
+			return;
+	}
+
+	mem_fail("does not get quiescent");
+}
+
+static struct saved save_disable(void)
+{
+	struct saved saved;
+	unsigned int i;
+
+	for (i = 0; i < GITS_BASER_NR_REGS; i++)
+		saved.baser[i] = its_read(its, GITS_BASER + 8 * i);
+
+	saved.ctlr = its_read(its, GITS_CTLR);
+	force_quiescent();
+	saved.cbaser = its_read(its, GITS_CBASER);
+
+	return saved;
+}
+
+/* @size: a driver that has but 32-bit accesses writes the halves. */
+static void write64(u64 offset, u64 val, unsigned int size)
+{
+	if (size == 8) {
+		its_write(its, offset, val, 8);
+		return;
+	}
+
+	its_write(its, offset + 4, val >> 32, 4);
+	its_write(its, offset, (u32)val, 4);
+}
+
+static void restore_enable(const struct saved *saved, unsigned int size)
+{
+	unsigned int i;
+
+	EXPECT(!(its_read(its, GITS_CTLR) & GITS_CTLR_ENABLE));
+	force_quiescent();
+	write64(GITS_CBASER, saved->cbaser, size);
+	its->next = 0;
+	write64(GITS_CWRITER, 0, size);
+
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
+		if (!(saved->baser[i] & GITS_BASER_VALID))
+			continue;
+
+		write64(GITS_BASER + 8 * i, saved->baser[i], size);
+		EXPECT_EQ(its_read(its, GITS_BASER + 8 * i), saved->baser[i]);
+	}
+
+	its_write(its, GITS_CTLR, saved->ctlr, 4);
+	EXPECT(its->model->ctlr & GITS_CTLR_ENABLE);
+}
+
+static void suspend_and_resume(bool power_off, unsigned int size, u32 hcc)
+{
+	struct machine_config cfg = machine_default;
+	struct saved saved;
+	u64 rdbase, was;
+	u32 intid, i;
+
+	machine_reset();
+	cfg.its.hcc = hcc;
+	its = its_up(&cfg);
+	its->model->quiesces = 3;
+	test_map(its, DEV, EVENT_BITS);
+	ACCEPT(its, cmd_mapti(DEV, 1, 8192, 2));
+	was = ignored();
+
+	saved = save_disable();
+	if (power_off)
+		its_model_power_off(its->model);
+	restore_enable(&saved, size);
+	EXPECT_EQ(ignored(), was + (size == 4));
+
+	/* What it held in registers is gone. */
+	for (i = 0; i < hcc; i++)
+		ACCEPT(its, cmd_mapc(i, its_model_rdbase(its->model, i)));
+
+	EXPECT(its_model_translate(its->model, DEV, 1, &intid, &rdbase));
+	EXPECT_EQ(intid, 8192);
+	EXPECT_EQ(rdbase, its_model_rdbase(its->model, 2));
+	ACCEPT(its, cmd_unmapd(DEV));
+	its_check_held(its);
+}
+
+static void suspend(void)
+{
+	suspend_and_resume(false, 8, 0);
+	suspend_and_resume(false, 4, 0);
+}
+
+static void suspend_power_off(void)
+{
+	suspend_and_resume(true, 8, 0);
+	suspend_and_resume(true, 4, 0);
+	suspend_and_resume(true, 8, 4);
+}
+
+/*
+ * A release is pending when the ITS is suspended: unless EL2 sees for itself that the
+ * command was executed, the ITT stays with it.
+ */
+static void suspend_pending(bool executed, bool power_off, bool released)
+{
+	struct saved saved;
+	phys_addr_t itt;
+
+	machine_reset();
+	its = its_up(&machine_default);
+	itt = test_map(its, DEV, EVENT_BITS);
+
+	/* In the last slot: a pointer of zero then says that it was executed. */
+	while (its->next != its_nr_slots(its) - 1)
+		its_stage(its, cmd_sync(0));
+	its_ring(its);
+
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_unmapd(DEV));
+	its_ring(its);
+	if (executed)
+		drain();
+
+	saved = save_disable();
+	if (power_off)
+		its_model_power_off(its->model);
+
+	/* Does a register that is zero make EL2 believe that it was executed? */
+	__pkvm_its_reclaim(its->id, itt, PAGE_SIZE);
+	EXPECT_EQ(mem_host_write(itt, 1), released);
+	restore_enable(&saved, 8);
+	EXPECT_EQ(mem_host_write(itt, 1), released);
+
+	ACCEPT(its, cmd_sync(0));
+	EXPECT_EQ(mem_host_write(itt, 1), released);
+	its_check_held(its);
+
+	/* The device can be mapped again in any case, but not at what EL2 keeps. */
+	if (!released)
+		REFUSE(its, PKVM_ITS_REFUSED_ITT_BUSY, cmd_mapd(DEV, EVENT_BITS, itt));
+	test_map(its, DEV, EVENT_BITS);
+	its_check_held(its);
+}
+
+static void suspend_with_release(void)
+{
+	suspend_pending(false, false, false);
+	suspend_pending(false, true, false);
+	suspend_pending(true, false, true);
+	suspend_pending(true, true, false);
+}
+
+/* Without a word of the host's, writing GITS_CBASER finds out. */
+static void cbaser_reaps(void)
+{
+	phys_addr_t itt;
+
+	start(ENABLED);
+	itt = test_map(its, DEV, EVENT_BITS);
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_unmapd(DEV));
+	its_ring(its);
+	drain();
+	disable();
+	EXPECT(!mem_host_write(itt, 1));
+	expect_done(GITS_CBASER, 0, 8);
+	EXPECT(mem_host_write(itt, 1));
+	its_check_held(its);
+}
+
+/*
+ * Time and memory that a write may take
+ */
+
+/* Commands before the unmapping, each taking the ITS a read of GITS_CREADR */
+static void unmap_behind(unsigned int nr)
+{
+	while (nr--)
+		its_stage(its, cmd_sync(0));
+	its_stage(its, cmd_unmapd(DEV));
+	its_ring(its);
+}
+
+static void wait_budget(void)
+{
+	struct machine_config cfg = machine_default;
+	phys_addr_t itt;
+
+	cfg.queue_pages = 256;
+	its = its_up(&cfg);
+	itt = test_map(its, DEV, EVENT_BITS);
+	its->model->pace = ITS_ON_READ;
+	unmap_behind(4096);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), 0);
+	EXPECT(mem_host_write(itt, 1));
+
+	/* It is a budget for each write, and it has an end. */
+	itt = test_map(its, DEV, EVENT_BITS);
+	unmap_behind(4096 + 1);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), 1);
+	EXPECT(!mem_host_write(itt, 1));
+	drain();
+	EXPECT(!__pkvm_its_reclaim(its->id, itt, PAGE_SIZE));
+	EXPECT(mem_host_write(itt, 1));
+}
+
+/* 64M for ITTs */
+static void take_budget(void)
+{
+	struct machine_config cfg = machine_default;
+	u64 size, nr, i;
+	phys_addr_t itts;
+
+	cfg.its.ite_size = 16;
+	its = its_up(&cfg);
+	size = test_itt_size(its, 16);
+	nr = SZ_64M / size;
+	test_map(its, nr + 1, EVENT_BITS);
+	itts = host_alloc((nr + 2) * size, PAGE_SIZE);
+
+	/* Someone else's memory is not free of charge either: one too many. */
+	EXPECT(mem_give_guest(itts + nr * size));
+	its_stage(its, cmd_mapd(0, 16, itts + nr * size));
+	for (i = 0; i < nr; i++)
+		its_stage(its, cmd_mapd(i, 16, itts + i * size));
+	its_ring(its);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_REFUSED_BAD_ITT), 1);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_REFUSED_NO_MEMORY), 1);
+	EXPECT(mem_host_write(itts + (nr - 1) * size, 1));
+
+	/* All of it, anew for each write */
+	for (i = 0; i < nr - 1; i++)
+		its_stage(its, cmd_unmapd(i));
+	its_ring(its);
+	for (i = 0; i < nr; i++)
+		its_stage(its, cmd_mapd(i, 16, itts + i * size));
+	its_ring(its);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_REFUSED_NO_MEMORY), 1);
+	EXPECT(!mem_host_write(itts + (nr - 1) * size, 1));
+	its_check_held(its);
+}
+
+const struct test reg_tests[] = {
+	TEST(sweep_enabled),
+	TEST(sweep_disabled),
+	TEST(sweep_not_quiescent),
+	TEST(sweep_powered_off),
+	TEST(ctlr_bits),
+	TEST(enable_when_quiescent),
+	TEST(enable_with_bases),
+	TEST(enable_with_pointers),
+	TEST(enable_with_commands),
+	TEST(enable_twice),
+	TEST(cbaser),
+	TEST(baser),
+	TEST(cwriter),
+	TEST(suspend),
+	TEST(suspend_power_off),
+	TEST(suspend_with_release),
+	TEST(cbaser_reaps),
+	TEST(wait_budget),
+	TEST(take_budget),
+	{}
+};

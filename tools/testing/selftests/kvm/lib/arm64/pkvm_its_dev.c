@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Helpers for the tests that need devices which send MSIs: PCI devices, VFIO,
+ * disks, and what the kernel does with their interrupts.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/compiler.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "kselftest.h"
+#include "pkvm_its.h"
+
+#define EDU_ID			0x123411e8
+#define EDU_RAISE		0x60
+#define EDU_ACK			0x64
+#define NVME_CLASS		0x010802
+
+/* Each ends with an interrupt. */
+#define DISK_READS		64
+
+/* An interrupt that has not arrived by then does not arrive any more. */
+#define DEADLINE_MS		60000
+
+/*
+ * PCI devices and their drivers
+ */
+
+static u64 pci_attr(const char *bdf, const char *attr)
+{
+	char path[512], buf[32];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, attr);
+	if (sysfile_read(path, buf, sizeof(buf)) < 0)
+		return 0;
+
+	return strtoull(buf, NULL, 0);
+}
+
+/**
+ * pci_find() - Find the devices that tests can have
+ * @pci: filled in
+ * @max: size of @pci
+ *
+ * Return: how many there are.
+ */
+int pci_find(struct pci_dev *pci, int max)
+{
+	struct dirent *de;
+	bool edu, nvme;
+	int nr = 0;
+	DIR *dir;
+
+	dir = opendir("/sys/bus/pci/devices");
+	while (dir && (de = readdir(dir)) && nr < max) {
+		if (de->d_name[0] == '.')
+			continue;
+
+		edu = (pci_attr(de->d_name, "vendor") << 16 |
+		       pci_attr(de->d_name, "device")) == EDU_ID;
+		nvme = pci_attr(de->d_name, "class") == NVME_CLASS;
+		if (!edu && !nvme)
+			continue;
+
+		snprintf(pci[nr].bdf, sizeof(pci->bdf), "%.15s", de->d_name);
+		pci[nr++].edu = edu;
+	}
+	if (dir)
+		closedir(dir);
+
+	return nr;
+}
+
+/* The requester ID, which is the DeviceID of a machine that maps them one to one. */
+u32 pci_requester_id(const struct pci_dev *pci)
+{
+	unsigned int bus, dev, fn;
+
+	if (sscanf(pci->bdf, "%*x:%x:%x.%x", &bus, &dev, &fn) != 3)
+		ksft_exit_fail_msg("%s is no PCI device\n", pci->bdf);
+
+	return bus << 8 | dev << 3 | fn;
+}
+
+/**
+ * pci_get_driver() - Name of the driver of a device
+ * @bdf: the device
+ * @name: the name; empty if there is none
+ * @size: size of @name
+ */
+void pci_get_driver(const char *bdf, char *name, size_t size)
+{
+	char path[128], link[256];
+	ssize_t n;
+
+	name[0] = '\0';
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", bdf);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n > 0) {
+		link[n] = '\0';
+		snprintf(name, size, "%s", strrchr(link, '/') + 1);
+	}
+}
+
+/**
+ * pci_set_driver() - Give a device another driver
+ * @bdf: the device
+ * @driver: its name; empty for none
+ *
+ * Return: 0 or -errno.
+ */
+int pci_set_driver(const char *bdf, const char *driver)
+{
+	char path[128], old[64];
+	int ret;
+
+	pci_get_driver(bdf, old, sizeof(old));
+	if (!strcmp(old, driver))
+		return 0;
+
+	if (old[0]) {
+		snprintf(path, sizeof(path),
+			 "/sys/bus/pci/devices/%s/driver/unbind", bdf);
+		ret = sysfile_write(path, bdf);
+		if (ret)
+			return ret;
+	}
+
+	snprintf(path, sizeof(path),
+		 "/sys/bus/pci/devices/%s/driver_override", bdf);
+	ret = sysfile_write(path, driver[0] ? driver : "\n");
+	if (ret || !driver[0])
+		return ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/bind", driver);
+
+	return sysfile_write(path, bdf);
+}
+
+/**
+ * pci_to_vfio() - Have VFIO drive devices
+ * @pci: the devices; their drivers are remembered for pci_from_vfio()
+ * @nr: how many
+ */
+void pci_to_vfio(struct pci_dev *pci, int nr)
+{
+	int i, ret;
+
+	sysfile_write("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
+		      "1");
+	for (i = 0; i < nr; i++) {
+		pci_get_driver(pci[i].bdf, pci[i].driver,
+			       sizeof(pci[i].driver));
+		ret = pci_set_driver(pci[i].bdf, "vfio-pci");
+		if (ret)
+			ksft_print_msg("%s: vfio-pci: %s\n", pci[i].bdf,
+				       strerror(-ret));
+	}
+}
+
+void pci_from_vfio(struct pci_dev *pci, int nr)
+{
+	int i;
+
+	for (i = 0; i < nr; i++)
+		pci_set_driver(pci[i].bdf, pci[i].driver);
+}
+
+/*
+ * VFIO
+ */
+
+void vdev_close(struct vdev *v)
+{
+	if (v->fd >= 0)
+		close(v->fd);
+	if (v->group >= 0)
+		close(v->group);
+	if (v->container >= 0)
+		close(v->container);
+	if (v->event >= 0)
+		close(v->event);
+}
+
+static int vdev_region(struct vdev *v, unsigned int index, u64 *off)
+{
+	struct vfio_region_info info = {
+		.argsz	= sizeof(info),
+		.index	= index,
+	};
+
+	if (ioctl(v->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return -errno;
+	*off = info.offset;
+
+	return 0;
+}
+
+static int vdev_open_group(struct vdev *v)
+{
+	unsigned long type = VFIO_TYPE1v2_IOMMU;
+	char path[128], link[256];
+	const char *nr;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group",
+		 v->pci->bdf);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return -errno;
+	link[n] = '\0';
+	nr = strrchr(link, '/') + 1;
+
+	v->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (v->container < 0)
+		return -errno;
+
+	snprintf(path, sizeof(path), "/dev/vfio/%s", nr);
+	v->group = open(path, O_RDWR | O_CLOEXEC);
+	if (v->group < 0 && errno == ENOENT) {
+		snprintf(path, sizeof(path), "/dev/vfio/noiommu-%s", nr);
+		v->group = open(path, O_RDWR | O_CLOEXEC);
+		type = VFIO_NOIOMMU_IOMMU;
+	}
+	if (v->group < 0 ||
+	    ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container) ||
+	    ioctl(v->container, VFIO_SET_IOMMU, type))
+		return -errno;
+
+	v->fd = ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, v->pci->bdf);
+
+	return v->fd < 0 ? -errno : 0;
+}
+
+/**
+ * vdev_open() - Open a device that VFIO drives
+ * @v: filled in
+ * @pci: the device
+ *
+ * Return: 0 or -errno.
+ */
+int vdev_open(struct vdev *v, const struct pci_dev *pci)
+{
+	u16 cmd;
+	int ret;
+
+	v->pci = pci;
+	v->index = pci->edu ? VFIO_PCI_MSI_IRQ_INDEX : VFIO_PCI_MSIX_IRQ_INDEX;
+	v->container = -1;
+	v->group = -1;
+	v->fd = -1;
+	v->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	ret = v->event < 0 ? -errno : vdev_open_group(v);
+	if (!ret)
+		ret = vdev_region(v, VFIO_PCI_BAR0_REGION_INDEX, &v->bar_off);
+	if (!ret)
+		ret = vdev_region(v, VFIO_PCI_CONFIG_REGION_INDEX,
+				  &v->config_off);
+	if (ret)
+		goto err;
+
+	/* An MSI is a write to memory like any other. */
+	ret = -EIO;
+	if (pread(v->fd, &cmd, 2, v->config_off + PCI_COMMAND) != 2)
+		goto err;
+	cmd |= PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	if (pwrite(v->fd, &cmd, 2, v->config_off + PCI_COMMAND) != 2)
+		goto err;
+
+	return 0;
+
+err:
+	vdev_close(v);
+
+	return ret;
+}
+
+/**
+ * vdev_nr_vectors() - How many MSIs a device can send
+ * @v: the device
+ *
+ * Return: their number, MAX_VECTORS at most, or -errno.
+ */
+int vdev_nr_vectors(struct vdev *v)
+{
+	struct vfio_irq_info info = {
+		.argsz	= sizeof(info),
+		.index	= v->index,
+	};
+
+	if (ioctl(v->fd, VFIO_DEVICE_GET_IRQ_INFO, &info))
+		return -errno;
+
+	return info.count < MAX_VECTORS ? info.count : MAX_VECTORS;
+}
+
+/**
+ * vdev_vectors() - Say where the interrupts of a device go
+ * @v: the device
+ * @start: first vector
+ * @nr: how many; none disables all that the device has
+ * @events: eventfds; -1 frees the interrupt of the vector
+ * @nr_events: how many; vector n goes to number n % @nr_events of them
+ *
+ * Return: 0 or -errno.
+ */
+int vdev_vectors(struct vdev *v, unsigned int start, unsigned int nr,
+		 const int *events, unsigned int nr_events)
+{
+	size_t size = sizeof(struct vfio_irq_set) + nr * sizeof(s32);
+	struct vfio_irq_set *set;
+	unsigned int i;
+	int ret;
+
+	set = calloc(1, size);
+	if (!set)
+		return -ENOMEM;
+
+	set->argsz = size;
+	set->flags = VFIO_IRQ_SET_ACTION_TRIGGER |
+		     (nr ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
+	set->index = v->index;
+	set->start = start;
+	set->count = nr;
+	for (i = 0; i < nr; i++)
+		((s32 *)set->data)[i] = events[(start + i) % nr_events];
+
+	ret = ioctl(v->fd, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
+	free(set);
+
+	return ret;
+}
+
+/**
+ * event_wait() - Block until an interrupt has arrived
+ * @event: eventfd that it goes to
+ * @count: how many have arrived; 0 if this fails
+ *
+ * Return: 0 or -errno; -ETIMEDOUT if there was none for a long time.
+ */
+int event_wait(int event, u64 *count)
+{
+	struct pollfd pfd = { .fd = event, .events = POLLIN };
+	int ret;
+
+	*count = 0;
+	do {
+		ret = poll(&pfd, 1, DEADLINE_MS);
+	} while (ret < 0 && errno == EINTR);
+
+	if (ret != 1)
+		return -ETIMEDOUT;
+
+	return read(event, count, sizeof(*count)) == sizeof(*count) ? 0 : -EIO;
+}
+
+/* Have an edu device send its MSI. */
+int edu_raise(struct vdev *v)
+{
+	u32 val = 1;
+
+	return pwrite(v->fd, &val, 4, v->bar_off + EDU_RAISE) == 4 ? 0 : -EIO;
+}
+
+int edu_ack(struct vdev *v)
+{
+	u32 val = 1;
+
+	return pwrite(v->fd, &val, 4, v->bar_off + EDU_ACK) == 4 ? 0 : -EIO;
+}
+
+/*
+ * Interrupts and CPUs
+ */
+
+int irq_set_cpu(unsigned long irq, unsigned int cpu)
+{
+	char path[64], val[16];
+
+	snprintf(path, sizeof(path), "/proc/irq/%lu/smp_affinity_list", irq);
+	snprintf(val, sizeof(val), "%u", cpu);
+
+	return sysfile_write(path, val);
+}
+
+int cpu_set_online(unsigned int cpu, bool online)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online",
+		 cpu);
+
+	return sysfile_write(path, online ? "1" : "0");
+}
+
+/*
+ * Disks
+ */
+
+/**
+ * disk_name() - Name of the disk that a PCI device has become
+ * @bdf: the device
+ * @name: the name
+ * @size: size of @name
+ * @wait: wait for it
+ *
+ * Return: 0 or -ENOENT.
+ */
+int disk_name(const char *bdf, char *name, size_t size, bool wait)
+{
+	static const char *const where[] = {
+		"nvme/nvme*/nvme*n*", "virtio*/block/*",
+	};
+	int i, tries = wait ? DEADLINE_MS / 10 : 1;
+	char pattern[128];
+	bool found;
+	glob_t g;
+
+	/* Drivers probe on their own time, there is nothing to wait on. */
+	while (tries--) {
+		for (i = 0; i < ARRAY_SIZE(where); i++) {
+			snprintf(pattern, sizeof(pattern),
+				 "/sys/bus/pci/devices/%s/%s", bdf, where[i]);
+			found = !glob(pattern, 0, NULL, &g);
+			if (found)
+				snprintf(name, size, "%s",
+					 strrchr(g.gl_pathv[0], '/') + 1);
+			globfree(&g);
+			if (found)
+				return 0;
+		}
+		if (tries)
+			poll(NULL, 0, 10);
+	}
+
+	return -ENOENT;
+}
+
+static int disk_read(const char *bdf)
+{
+	static char buf[4096] __aligned(4096);
+	char path[64], name[32];
+	int fd, i, ret;
+
+	ret = disk_name(bdf, name, sizeof(name), true);
+	if (ret)
+		return ret;
+
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+
+	for (i = 0; i < DISK_READS && !ret; i++) {
+		if (pread(fd, buf, sizeof(buf), i * sizeof(buf)) !=
+		    sizeof(buf))
+			ret = -EIO;
+	}
+	close(fd);
+
+	return ret;
+}
+
+static int disk_rebind(const char *bdf, int rounds)
+{
+	char driver[64];
+	int i, ret;
+
+	pci_get_driver(bdf, driver, sizeof(driver));
+
+	ret = disk_read(bdf);
+	for (i = 0; i < rounds && !ret; i++) {
+		ret = pci_set_driver(bdf, "");
+		if (!ret)
+			ret = pci_set_driver(bdf, driver);
+		if (!ret)
+			ret = disk_read(bdf);
+	}
+
+	return ret;
+}
+
+/**
+ * disks_rebind() - Read from all disks, let them go and come back
+ * @rounds: how often
+ *
+ * Return: how many disks there are, or -errno.
+ */
+int disks_rebind(int rounds)
+{
+	int ret = 0, nr = 0;
+	struct dirent *de;
+	char name[32];
+	DIR *dir;
+
+	dir = opendir("/sys/bus/pci/devices");
+	while (dir && !ret && (de = readdir(dir))) {
+		if (strlen(de->d_name) >= sizeof(((struct pci_dev *)0)->bdf) ||
+		    disk_name(de->d_name, name, sizeof(name), false))
+			continue;
+
+		ksft_print_msg("%s, %s\n", de->d_name, name);
+		ret = disk_rebind(de->d_name, rounds);
+		nr++;
+	}
+	if (dir)
+		closedir(dir);
+
+	return ret ? ret : nr;
+}
+
+/**
+ * log_complaint() - Find what the kernel must not say while a test runs
+ * @text: its log, or a part of it
+ *
+ * Return: the pattern that was found, or NULL.
+ */
+const char *log_complaint(const char *text)
+{
+	static const char *const bad[] = {
+		"ITS queue timeout", "ITS queue not draining", "ITS cmd ",
+		"completion polled", "nobody cared", "failed to quiesce",
+		"WARNING: ", "BUG: ", "Unable to handle",
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (strstr(text, bad[i]))
+			return bad[i];
+	}
+
+	return NULL;
+}
