@@ -7,21 +7,29 @@ S := scripts
 .NOTPARALLEL:
 
 # Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
-export O CPU GIC SMP MEM KERNEL_TREE KERNEL_TARBALL APPEND T GDB FORCE JOBS BUSYBOX
+export O CPU GIC SMP MEM CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE
 
-.PHONY: help deps tree patches build shell run check selftests lint clean distclean vars
+.PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants selftests soak compare
+.PHONY: lint clean distclean vars
 
 help:
 	@echo 'pkvm-its: the GICv3 ITS confined under pKVM, and the workbench around it'
 	@echo
 	@echo '  make run        from nothing to the demonstration: attacks on a direct and on a confined ITS'
 	@echo '  make check      from nothing to all tests; results in build/results'
+	@echo '  make check-all  the tests that take too long for make check, after it'
 	@echo '  make deps       install what is needed (Debian 12 and 13), or say what is missing'
 	@echo '  make tree       build/linux: the base kernel in git with patches/ on top (FORCE=1 starts again)'
 	@echo '  make patches    write patches/ and the mirrored files from build/linux'
 	@echo '  make build      kernel, selftests and guest userland'
 	@echo '  make shell      a shell in the booted pKVM host (GDB=1 waits for gdb)'
+	@echo '  make unit       the unit tests of EL2 in user space (T=name: only those with it in their name)'
+	@echo '  make coverage   how much of EL2 they reach'
+	@echo '  make fuzz       a host that does anything, against EL2 in user space, for DURATION seconds'
+	@echo '  make mutants    seeded faults in EL2, each of which the tests or the fuzzer must notice (T=name)'
 	@echo '  make selftests  only the tests in QEMU (T=name: only this one)'
+	@echo '  make compare    the stock KVM and VFIO selftests without the series, with it switched off, and with it'
+	@echo '  make soak       everything at once on a confined ITS, for DURATION seconds on each type of CPU'
 	@echo '  make lint       shellcheck, SPDX, checkpatch'
 	@echo '  make clean      remove results, logs and objects; the kernel tree stays'
 	@echo '  make distclean  remove build/ and the download cache; commits in build/linux are lost'
@@ -29,11 +37,14 @@ help:
 	@echo '  CPU=max             max and neoverse-n1 run pKVM in hVHE, cortex-a57 in nVHE'
 	@echo '  GIC=3               3 or 4'
 	@echo '  SMP=4  MEM=1024     CPUs and MiB of the machine'
+	@echo '  CONFIG=base         base, or debug: a kernel with lockdep, KASAN, UBSAN and PREEMPT_RT'
 	@echo '  KERNEL_TREE=dir     own git checkout of Linux 7.3.y: a worktree of its HEAD is used'
 	@echo '  KERNEL_TARBALL=file own source of Linux 7.3.y, for working without network'
 	@echo '  APPEND="..."        more kernel arguments'
 	@echo '  O=dir               in place of build/'
 	@echo '  T=name              one test of scripts/selftests.list'
+	@echo '  COMPARE=all         all of scripts/compare.list; ci is what is done in minutes'
+	@echo '  DURATION=60         seconds of make soak and make fuzz'
 	@echo '  GDB=1               start stopped and print the command that attaches gdb'
 
 # All variables are looked at before anything is done.
@@ -59,11 +70,26 @@ shell: build
 run: build
 	@$(S)/run
 
+unit coverage fuzz mutants: tree
+	@$(S)/$@
+
+corpus: tree
+	@$(S)/fuzz corpus
+
 selftests: build
 	@$(S)/selftests
 
+compare: build
+	@$(S)/compare
+
+soak: build
+	@$(S)/soak
+
 check: vars
 	@$(S)/check
+
+check-all: tree
+	@$(S)/check-all
 
 lint: tree
 	@$(S)/lint

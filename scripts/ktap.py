@@ -6,6 +6,9 @@ ktap.py finish OUT --in FILE --log CONSOLE --status N --mode MODE [--allow PATTE
     Copy the test's own KTAP to OUT, checked against its plan, with two lines more: how the boot ended and
     whether the console log is clean. Exit 0 (passed or skipped), 110 (failed), 116 (only the log is at fault),
     or the boot's own code from 111 to 115.
+ktap.py samples FILE
+    Try the patterns for kernel logs on sample lines: those marked "!" must be caught, others must not, and each
+    pattern must be the only one that catches some line.
 ktap.py summary DIR
     Write DIR/summary.json from all DIR/*/*.ktap and print "N passed, N failed, N skipped".
 
@@ -24,14 +27,19 @@ RESULT = re.compile(r"^(\s*)(not ok|ok)\b\s*(\d+)?\s*(?:-\s+)?(.*)$")
 PLAN = re.compile(r"^(\s*)1\.\.(\d+)\s*(#\s*SKIP\b.*)?", re.I)
 SKIP = re.compile(r"#\s*SKIP\b", re.I)
 
-# What must not be in a kernel log, whoever caused it.
+# What must not be in a kernel log, whoever caused it. splat-samples has the lines that each of them is for.
 SPLATS = [re.compile(p) for p in (
-    r"Call trace:", r"\bWARNING:", r"\bBUG:", r"Unable to handle", r"Internal error:", r"Kernel panic",
-    r"ITS queue timeout", r"ITS cmd .* failed", r"ITS queue not draining", r"(?i)hyp(ervisor)? panic", r"nVHE hyp BUG",
-    r"rcu.*(stall|detected expedited)", r"soft lockup", r"hard LOCKUP", r"blocked for more than \d+ seconds",
-    r"possible (circular|recursive) locking", r"inconsistent lock state", r"suspicious RCU usage", r"KASAN:", r"UBSAN:",
-    r"sleeping function called from invalid context", r"nobody cared",
+    r"Call trace:", r"\bWARNING:", r"\bBUG:", r"kernel BUG at", r"Unable to handle", r"Internal error:", r"Kernel panic",
+    r"ITS queue timeout", r"ITS cmd .* failed", r"ITS queue not draining", r"nVHE hyp .* at:",
+    r"rcu.*(stall|detected expedited)", r"hard LOCKUP", r"blocked for more than \d+ seconds", r"KASAN:", r"UBSAN:",
+    r"nobody cared", r"list_(add|del) corruption", r"page allocation failure", r"left hardirqs enabled",
+    r"softirq work is pending", r"non-static key", r"locking correctness validator", r"lockdep is turned off",
+    r"lockdep:.*bad path", r"DEBUG_LOCKS_WARN_ON", r"ODEBUG disabled", r"guest: the kernel is tainted", r"guest: lockdep",
 )]
+# The console could not keep up, and any line may be missing. It stands before the next line, without a time.
+DROPPED = re.compile(r"\*\* \d+ printk messages dropped \*\*")
+# The last line of a kernel that did not crash.
+LAST = re.compile(r"reboot: Power down")
 # A kernel line, even behind a piece of user space's output.
 KERNEL = re.compile(r"\[\s*\d+\.\d{6}\](?:\[\s*[TC]\d+\])?\s?(.*)$")
 
@@ -123,14 +131,21 @@ def allowed(text, mode):
     return rules
 
 
+def splat(line):
+    """Return the kernel's text of a console line and the patterns that it matches."""
+    if DROPPED.search(line):
+        return line, [DROPPED]
+    m = KERNEL.search(line)
+    if not m:
+        return "", []
+    return m.group(1), [s for s in SPLATS if s.search(m.group(1))]
+
+
 def scan(log, rules):
     bad, excused = [], []
     for number, line in enumerate(read_lines(log), 1):
-        m = KERNEL.search(line)
-        if not m:
-            continue
-        text = m.group(1)
-        if not any(s.search(text) for s in SPLATS):
+        text, patterns = splat(line)
+        if not patterns:
             continue
         for regex, reason in rules:
             if regex.search(text):
@@ -168,6 +183,8 @@ def finish(args):
     if ended or not failed or args.status in ENDS:
         add(ended, "ends normally" if ended else ENDS.get(args.status, "exit status %d" % args.status))
     bad, excused = scan(args.log, allowed(args.allow, args.mode))
+    if args.status not in ENDS and not any(LAST.search(l) for l in read_lines(args.log)):
+        bad.append("none: the log ends before the power was turned off")
     add(not bad, "console log is clean", ["log line " + b for b in excused] + ["log line " + b for b in bad[:20]])
     out.append("1..%d" % count)
     os.makedirs(os.path.dirname(args.out), exist_ok=True)
@@ -187,6 +204,25 @@ def finish(args):
     if failed or problems or not ended:
         return EX_TEST
     return EX_SPLAT if bad else 0
+
+
+def samples(path):
+    faults, needed = 0, set()
+    for line in read_lines(path):
+        mark, text = line[:1], line[2:]
+        if mark not in ("!", "."):
+            continue
+        _, patterns = splat(text)
+        if bool(patterns) != (mark == "!"):
+            print("%s: %s" % ("not caught" if mark == "!" else "caught", text))
+            faults += 1
+        if len(patterns) == 1:
+            needed.add(patterns[0])
+    for s in SPLATS + [DROPPED]:
+        if s not in needed:
+            print("no sample needs the pattern " + s.pattern)
+            faults += 1
+    return 1 if faults else 0
 
 
 def summary(top):
@@ -220,10 +256,14 @@ def main():
     f.add_argument("--status", type=int, required=True)
     f.add_argument("--mode", required=True)
     f.add_argument("--allow", default="")
+    s = sub.add_parser("samples")
+    s.add_argument("file")
     s = sub.add_parser("summary")
     s.add_argument("dir")
     args = parser.parse_args()
-    sys.exit(finish(args) if args.what == "finish" else summary(args.dir))
+    if args.what == "finish":
+        sys.exit(finish(args))
+    sys.exit(samples(args.file) if args.what == "samples" else summary(args.dir))
 
 
 if __name__ == "__main__":

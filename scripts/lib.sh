@@ -15,12 +15,16 @@ case $O in "") O=$TOP/build ;; /*) ;; *) O=$TOP/$O ;; esac
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pkvm-its
 JOBS=${JOBS:-$(nproc)}
 PATCHES=${PATCHES:-$TOP/patches}
-RESULTS=$O/results
+RESULTS=${RESULTS:-$O/results}
 
 # What the user gave, as the first script of a run sees it.
 export CPU_GIVEN=${CPU_GIVEN-${CPU:-}} GIC_GIVEN=${GIC_GIVEN-${GIC:-}} SMP_GIVEN=${SMP_GIVEN-${SMP:-}}
-CPU=${CPU:-max} GIC=${GIC:-3} SMP=${SMP:-4} MEM=${MEM:-1024}
+export MEM_GIVEN=${MEM_GIVEN-${MEM:-}}
+CPU=${CPU:-max} GIC=${GIC:-3} SMP=${SMP:-4} CONFIG=${CONFIG:-base}
+# The sanitizers of the debug kernel need memory of their own.
+if [ "$CONFIG" = debug ]; then MEM=${MEM:-2048}; else MEM=${MEM:-1024}; fi
 APPEND=${APPEND:-} KERNEL_TREE=${KERNEL_TREE:-} KERNEL_TARBALL=${KERNEL_TARBALL:-} T=${T:-} GDB=${GDB:-}
+DURATION=${DURATION:-60}
 
 export CCACHE_DIR=$CACHE/ccache
 CROSS=aarch64-linux-gnu-
@@ -131,7 +135,13 @@ check_vars() {
 	[ -z "$v" ] || die "SMP=$SMP is not a number from 1 to 16" "for example SMP=4" $EX_USAGE
 	case $MEM in ''|*[!0-9]*) v=bad ;; *) v=; [ "$MEM" -ge 256 ] || v=bad ;; esac
 	[ -z "$v" ] || die "MEM=$MEM is not a number of MiB, at least 256" "for example MEM=1024" $EX_USAGE
+	case $CONFIG in base|debug) ;; *)
+		die "CONFIG=$CONFIG is not known" "use CONFIG=base or CONFIG=debug (sanitizers, lockdep, PREEMPT_RT)" $EX_USAGE ;; esac
+	case $DURATION in ''|*[!0-9]*|0*) die "DURATION=$DURATION is not a number of seconds" "for example DURATION=600" \
+		$EX_USAGE ;; esac
 	case $GDB in ''|0|1) ;; *) die "GDB=$GDB is not known" "use GDB=1 or leave it out" $EX_USAGE ;; esac
+	case ${COMPARE:-} in ''|ci|all) ;; *)
+		die "COMPARE=$COMPARE is not known" "use COMPARE=ci or COMPARE=all" $EX_USAGE ;; esac
 	[ -z "$KERNEL_TREE" ] || [ -z "$KERNEL_TARBALL" ] ||
 		die "KERNEL_TREE and KERNEL_TARBALL are both given" "give one of them" $EX_USAGE
 	if [ -n "$KERNEL_TREE" ]; then
@@ -161,11 +171,17 @@ tree_vars() {
 	TREE_STAMP=$SRC.stamp
 }
 
+# fragments CONFIG: the files that a configuration consists of
+fragments() {
+	printf '%s\n' "$SCRIPTS/config/base.config"
+	[ "$1" = base ] || printf '%s\n' "$SCRIPTS/config/$1.config"
+}
+
 # kernel_out CONFIG: the object directory of a configuration
 kernel_out() { printf '%s/kernel-%s%s' "$O" "$1" "$SUFFIX"; }
 
-# tests_dir: where the KVM selftests of arm64 are built
-tests_dir() { printf '%s/kselftest/kvm/arm64' "$(kernel_out "${CONFIG:-base}")"; }
+# tests_dir: where the KVM selftests of arm64 are built, the same programs for every configuration
+tests_dir() { printf '%s/kselftest/kvm/arm64' "$(kernel_out base)"; }
 
 # The series' files, in order.
 series_files() { [ ! -d "$PATCHES" ] || find "$PATCHES" -maxdepth 1 -name '*.patch' | sort; }

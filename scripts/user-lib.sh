@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# EL2's code in user space (tools/testing/pkvm-its of the series): where it is built. Sourced after lib.sh.
+# shellcheck disable=SC2034
+USER_DIR=$SRC/tools/testing/pkvm-its
+USER_OUT=$O/pkvm-its$SUFFIX
+SHIFTS=(12 14 16)
+
+# name_of SHIFT: of a page size
+name_of() { echo "$((1 << ($1 - 10)))k"; }
+
+# user_make LOG TARGET...: build in user space; the compiler is the one that can do all of it
+user_make() {
+	local log=$1
+	shift
+	[ -d "$USER_DIR" ] || die "the kernel tree has no tools/testing/pkvm-its" "the series in patches/ brings it"
+	mkdir -p "$USER_OUT"
+	quietly "$log" "EL2's code in user space" make -C "$USER_DIR" OUTPUT="$USER_OUT" CC=clang -j"$JOBS" "$@" ||
+		die "EL2's code does not build in user space" "see $log"
+}
+
+# seeds DIR: the fuzzer's corpus, fuzz/corpus, one program a line in hex, as the files that libFuzzer wants
+seeds() {
+	rm -rf "$1"
+	mkdir -p "$1"
+	python3 -c '
+import hashlib, sys
+for line in open(sys.argv[1]):
+    if not line.startswith("#"):
+        program = bytes.fromhex(line)
+        open("%s/%s" % (sys.argv[2], hashlib.sha1(program).hexdigest()), "wb").write(program)
+' "$TOP/fuzz/corpus" "$1"
+}
