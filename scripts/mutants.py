@@ -79,6 +79,14 @@ def hunt(tree, corpus):
     return "fuzzer, after %d s" % (time.time() - start) if code else None
 
 
+def hunt_baseline(tree):
+    tool, log = os.path.join(tree, TOOL), os.path.join(tree, "log")
+    # The objects of models and tests are built once, and copied with the trees.
+    if make(tree, log, "fuzz-12", *("unit-%d" % s for s in SHIFTS)):
+        sys.exit("mutants: the code does not build: see " + log)
+    return any(run([os.path.join(tool, "unit-%d" % s)], tree, log, TEST_SECONDS) for s in SHIFTS)
+
+
 def replace(path, old, new):
     with open(path) as f:
         text = f.read()
@@ -163,14 +171,6 @@ def main():
     os.replace(args.ktap + ".part", args.ktap)
     print("    %d mutants, %d noticed, %d not" % (len(mutants), len(mutants) - bad, bad), file=sys.stderr)
     return 1 if bad else 0
-
-
-def hunt_baseline(tree):
-    tool, log = os.path.join(tree, TOOL), os.path.join(tree, "log")
-    # The objects of models and tests are built once, and copied with the trees.
-    if make(tree, log, "fuzz-12", *("unit-%d" % s for s in SHIFTS)):
-        sys.exit("mutants: the code does not build: see " + log)
-    return any(run([os.path.join(tool, "unit-%d" % s)], tree, log, TEST_SECONDS) for s in SHIFTS)
 
 
 if __name__ == "__main__":
