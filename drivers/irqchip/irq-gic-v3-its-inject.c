@@ -242,10 +242,11 @@ static void its_inject_run(bool run)
 
 	for_each_compatible_node(np, NULL, "arm,gic-v3-its") {
 		base = of_iomap(np, 0);
-		if (base)
-			writel_relaxed(run ? GITS_CTLR_ENABLE : 0, base + GITS_CTLR);
-		if (base)
-			iounmap(base);
+		if (!base)
+			continue;
+
+		writel_relaxed(run ? GITS_CTLR_ENABLE : 0, base + GITS_CTLR);
+		iounmap(base);
 	}
 }
 

@@ -15,6 +15,8 @@
 #define LOW_SIZE	SZ_256M
 #define HIGH_SIZE	SZ_64M
 
+#define TEST_SECONDS	300
+
 #define SUITE(name)	{ #name, name##_tests }
 
 static const struct {
@@ -194,6 +196,7 @@ bool test_died(int fd, const char *message)
 	return wait(&status) > 0 && status && strstr(text, message);
 }
 
+/* A test that does not end is ended by its alarm, and has failed. */
 static bool run(const struct test *test)
 {
 	int status;
@@ -202,6 +205,7 @@ static bool run(const struct test *test)
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
+		alarm(TEST_SECONDS);
 		machine_reset();
 		test->fn();
 		exit(0);

@@ -443,8 +443,7 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	table->size = ALIGN(size, PAGE_SIZE);
 
 	if (!PAGE_ALIGNED(table->phys) || !IS_ALIGNED(table->phys, table->cmd.psz) ||
-	    indirect != !!desc->staging ||
-	    !its_drives(its, table->phys, table->size))
+	    !its_drives(its, table->phys, table->size) || indirect != !!desc->staging)
 		return -EINVAL;
 
 	/* GICv4.1 ITSs may share their vPE table. It is with the one that came first. */
