@@ -301,11 +301,14 @@ def plots(results, log):
     for mode in MODES:
         total = numbers.get("posted-pair", "instructions_inv", mode)
         el2 = 0 if mode == "direct" else numbers.get("posted-pair", "el2_instructions", mode)
-        pairs.append((mode, None if None in (total, el2) else total - el2, el2, total))
+        pairs.append((mode, None if None in (total, el2) else total - el2, el2, total, shown(total, "instructions")))
     data(PLOTS[0], pairs)
     data(PLOTS[1], [[n] + [numbers.get("mapd-scaling", "at_%d" % n, mode) for mode in MODES] for n in SCALE])
-    data(PLOTS[2], [[format(n, ",")] + [numbers.get("activate", "%s_at_%d" % (m, n), "protected") for m in
-                                        ("irqs_off", "waited", "total")] for n in DEVICES["all"]])
+    hand_over = []
+    for n in DEVICES["all"]:
+        off, total = (numbers.get("activate", "%s_at_%d" % (m, n), "protected") for m in ("irqs_off", "total"))
+        hand_over.append((format(n, ","), off, shown(off, "instructions"), total))
+    data(PLOTS[2], hand_over)
     with open(os.path.join(log, "gnuplot.log"), "w") as f:
         rc = subprocess.call(["gnuplot", "-e", "dir='%s'" % log, os.path.join(HERE, "bench.gp")],
                              stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT)
