@@ -327,8 +327,8 @@ def markdown(numbers, about):
     lines = ["| | direct ITS | confined ITS | reference | target | met |", "|---|---:|---:|---:|---|---|"]
     for row, unit, cells, met in table(numbers, README):
         text = row.text + (" (bytes)" if unit == "bytes" else " (ratio)" if unit == "ratio" else "")
-        lines.append("| " + " | ".join([text, *cells, row.target, met]).replace(" | - ", " | ") + " |")
-    lines = [re.sub(r" +", " ", l) for l in lines]
+        cells = ["" if c == "-" else c for c in cells]
+        lines.append(re.sub(" +", " ", "| " + " | ".join([text, *cells, row.target, met]) + " |"))
     lines += ["", "Linux %(kernel)s on QEMU %(qemu)s." % about, ""]
     for name, text in zip(PLOTS, ("Instructions of a posted pair", "MAPD over the number of devices that are mapped",
                                   "Hand-over, over the number of devices that are mapped before it")):
