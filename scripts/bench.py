@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the bench has counted: list, table, plots.
 
-bench.py collect RESULTS short|all kernel=V qemu=V commit=ID MODE:DIR...
+bench.py collect RESULTS short|all kernel=V qemu=V commit=ID MODE:DIR[:METRIC]...
     Read the "# bench: <case> <metric> <value> <unit>" lines of each boot's DIR/share/out. MODE is direct, protected,
-    reference, or without (a kernel without the series, for the time to user space alone). Write RESULTS/bench.json and
+    reference, or without (a kernel without the series, for the time to user space alone); with METRIC only that is
+    taken from the boot, which was there for nothing else. Write RESULTS/bench.json and
     RESULTS/bench/numbers.ktap and print the table. Exit 110 if a number is missing or an exact count is wrong.
 bench.py plots RESULTS LOG
     Draw RESULTS/bench-*.svg from RESULTS/bench.json.
@@ -143,9 +144,10 @@ class Numbers:
             self.put(case, metric, mode, make(*values), unit)
 
 
-def boot(numbers, mode, path):
+def boot(numbers, mode, path, only=""):
     """One boot's numbers."""
     found = [m.groups() for m in map(LINE.match, read(os.path.join(path, "share", "out")).splitlines()) if m]
+    found = [f for f in found if only in ("", f[1])]
     state = read(os.path.join(path, "share", "state")).strip() or "unknown"
     if state not in STATES[mode]:
         numbers.problems.append("the kernel of %s says \"%s\" of its ITSs" % (os.path.basename(path), state))
@@ -240,7 +242,7 @@ def collect(results, part, arguments):
         mode, colon, path = argument.partition(":")
         if colon and mode in STATES:
             stock = stock or mode == "without"
-            boot(numbers, mode, path)
+            boot(numbers, mode, *path.split(":"))
     derive(numbers)
     write(os.path.join(results, "bench.json"), json.dumps([
         {"case": case, "mode": mode, "metric": metric, "value": value, "unit": numbers.units[case, metric], **about}
