@@ -10,7 +10,7 @@ S := scripts
 export O CPU GIC SMP MEM CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE
 
 .PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants selftests soak compare
-.PHONY: lint clean distclean vars
+.PHONY: bench bench-publish lint clean distclean vars
 
 help:
 	@echo 'pkvm-its: the GICv3 ITS confined under pKVM, and the workbench around it'
@@ -30,6 +30,8 @@ help:
 	@echo '  make selftests  only the tests in QEMU (T=name: only this one)'
 	@echo '  make compare    the stock KVM and VFIO selftests without the series, with it switched off, and with it'
 	@echo '  make soak       everything at once on a confined ITS, for DURATION seconds on each type of CPU'
+	@echo '  make bench      what confinement costs, in instructions and entries to EL2: table, JSON and plots'
+	@echo '  make bench-publish  the table and plots of the last make bench, into README.md and bench/'
 	@echo '  make lint       shellcheck, SPDX, checkpatch'
 	@echo '  make clean      remove results, logs and objects; the kernel tree stays'
 	@echo '  make distclean  remove build/ and the download cache; commits in build/linux are lost'
@@ -37,7 +39,7 @@ help:
 	@echo '  CPU=max             max and neoverse-n1 run pKVM in hVHE, cortex-a57 in nVHE'
 	@echo '  GIC=3               3 or 4'
 	@echo '  SMP=4  MEM=1024     CPUs and MiB of the machine'
-	@echo '  CONFIG=base         base, or debug: a kernel with lockdep, KASAN, UBSAN and PREEMPT_RT'
+	@echo '  CONFIG=base         base; debug: with lockdep, KASAN, UBSAN and PREEMPT_RT; bench: without checks'
 	@echo '  KERNEL_TREE=dir     own git checkout of Linux 7.3.y: a worktree of its HEAD is used'
 	@echo '  KERNEL_TARBALL=file own source of Linux 7.3.y, for working without network'
 	@echo '  APPEND="..."        more kernel arguments'
@@ -84,6 +86,12 @@ compare: build
 
 soak: build
 	@$(S)/soak
+
+bench: build
+	@$(S)/bench
+
+bench-publish: vars
+	@$(S)/bench publish
 
 check: vars
 	@$(S)/check

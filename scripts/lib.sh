@@ -135,8 +135,9 @@ check_vars() {
 	[ -z "$v" ] || die "SMP=$SMP is not a number from 1 to 16" "for example SMP=4" $EX_USAGE
 	case $MEM in ''|*[!0-9]*) v=bad ;; *) v=; [ "$MEM" -ge 256 ] || v=bad ;; esac
 	[ -z "$v" ] || die "MEM=$MEM is not a number of MiB, at least 256" "for example MEM=1024" $EX_USAGE
-	case $CONFIG in base|debug) ;; *)
-		die "CONFIG=$CONFIG is not known" "use CONFIG=base or CONFIG=debug (sanitizers, lockdep, PREEMPT_RT)" $EX_USAGE ;; esac
+	case $CONFIG in base|debug|bench) ;; *)
+		die "CONFIG=$CONFIG is not known" \
+			"use CONFIG=base, CONFIG=debug (sanitizers, lockdep, PREEMPT_RT) or CONFIG=bench (no checks)" $EX_USAGE ;; esac
 	case $DURATION in ''|*[!0-9]*|0*) die "DURATION=$DURATION is not a number of seconds" "for example DURATION=600" \
 		$EX_USAGE ;; esac
 	case $GDB in ''|0|1) ;; *) die "GDB=$GDB is not known" "use GDB=1 or leave it out" $EX_USAGE ;; esac

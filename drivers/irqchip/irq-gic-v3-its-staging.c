@@ -274,6 +274,7 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
 	its_wait_until_idle(its);
 
 	raw_spin_lock_irqsave(&its->lock, flags);
+	its_bench_mark(ITS_BENCH_LOCKED);
 
 	offset = (its->cmd_write - its->cmd_base) * sizeof(*its->cmd_write);
 	ret = its_wait_until_drained(its, offset);
@@ -300,6 +301,7 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
 	staging->post = true;
 
 unlock:
+	its_bench_mark(ITS_BENCH_UNLOCK);
 	raw_spin_unlock_irqrestore(&its->lock, flags);
 
 	return ret;
@@ -455,13 +457,18 @@ bool its_staging_reclaim(struct its_device *its_dev)
 int its_start_deprivilege(const struct its_staging_ops *ops)
 {
 	struct its_node *its;
+	int ret;
 
 	mutex_lock(&its_staging_lock);
 
 	list_for_each_entry(its, &its_nodes, entry)
 		mutex_lock_nest_lock(&its->dev_alloc_lock, &its_staging_lock);
 
-	return its_staging_hand_over(&its_nodes, its_inject_failure(ops));
+	its_bench_mark(ITS_BENCH_BEGIN);
+	ret = its_staging_hand_over(&its_nodes, its_inject_failure(ops));
+	its_bench_mark(ITS_BENCH_END);
+
+	return ret;
 }
 
 /**

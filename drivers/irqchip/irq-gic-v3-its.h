@@ -18,6 +18,8 @@
 #include <linux/irqchip/arm-gic-v3-staging.h>
 #include <linux/irqchip/arm-gic-v4.h>
 
+#include <asm/arch_timer.h>
+
 #define ITS_FLAGS_CMDQ_NEEDS_FLUSHING		(1ULL << 0)
 #define ITS_FLAGS_WORKAROUND_CAVIUM_22375	(1ULL << 1)
 #define ITS_FLAGS_WORKAROUND_CAVIUM_23144	(1ULL << 2)
@@ -174,6 +176,7 @@ bool its_staging_reclaim(struct its_device *its_dev);
  * @its: the ITS
  *
  * Context: the ITS's dev_alloc_lock or its lock held.
+ * Return: true if it has been handed over.
  */
 static inline bool its_is_staged(struct its_node *its)
 {
@@ -190,6 +193,45 @@ static inline const struct its_staging_ops *its_inject_failure(const struct its_
 {
 	return ops;
 }
+#endif
+
+enum its_bench_mark {
+	ITS_BENCH_BEGIN,
+	ITS_BENCH_LOCKED,
+	ITS_BENCH_UNLOCK,
+	ITS_BENCH_END,
+};
+
+#ifdef CONFIG_ARM_GIC_V3_ITS_BENCH
+/**
+ * struct its_bench_ops - what the driver does, to be measured
+ * @create_device:	maps a device. dev_alloc_lock held
+ * @mapd:		maps or unmaps a device
+ * @mapti:		maps an event of a device
+ * @discard:		unmaps it
+ * @inv:		has the configuration of its interrupt read again
+ * @post_inv:		the same. Returns how long the write of GITS_CWRITER took
+ */
+struct its_bench_ops {
+	struct its_device *(*create_device)(struct its_node *its, u32 dev_id, int nvecs,
+					    bool alloc_lpis);
+	void	(*mapd)(struct its_device *dev, int valid);
+	void	(*mapti)(struct its_device *dev, u32 irq_id, u32 event_id);
+	void	(*discard)(struct its_device *dev, u32 event_id);
+	void	(*inv)(struct its_device *dev, u32 event_id);
+	u64	(*post_inv)(struct its_device *dev, u32 event_id);
+};
+
+extern const struct its_bench_ops its_bench_ops;
+
+void its_bench_mark(enum its_bench_mark mark);
+
+static inline u64 its_bench_ticks(void)
+{
+	return __arch_counter_get_cntvct();
+}
+#else
+static inline void its_bench_mark(enum its_bench_mark mark) { }
 #endif
 
 #endif /* _IRQ_GIC_V3_ITS_H */

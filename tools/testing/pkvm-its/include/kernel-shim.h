@@ -14,6 +14,7 @@
 #include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/const.h>
+#include <linux/kconfig.h>
 #include <linux/kernel.h>
 #include <linux/sizes.h>
 #include <linux/string.h>

@@ -631,6 +631,20 @@ static void wait_and_release(struct its_cmd_queue *q)
 	q->stats[PKVM_ITS_DEFERRED]++;
 }
 
+static bool is_one_by_one(const struct its_cmd_queue *q)
+{
+	return IS_ENABLED(CONFIG_PKVM_ITS_REFERENCE) && q->one_by_one;
+}
+
+static void submit_and_wait(struct its_cmd_queue *q)
+{
+	q->ops->write_cwriter(q, q->next * sizeof(struct its_cmd_block));
+
+	do {
+		its_cmd_reap(q);
+	} while (q->done != q->next && q->ops->wait(q));
+}
+
 /**
  * its_cmd_process - act on a write of GITS_CWRITER
  * @q: the queue
@@ -691,6 +705,8 @@ void its_cmd_process(struct its_cmd_queue *q, u64 cwriter)
 
 		if (!release) {
 			commit(q, out);
+			if (is_one_by_one(q))
+				submit_and_wait(q);
 			continue;
 		}
 
@@ -700,5 +716,6 @@ void its_cmd_process(struct its_cmd_queue *q, u64 cwriter)
 		wait_and_release(q);
 	}
 
-	q->ops->write_cwriter(q, end * sizeof(struct its_cmd_block));
+	if (!is_one_by_one(q))
+		q->ops->write_cwriter(q, end * sizeof(struct its_cmd_block));
 }

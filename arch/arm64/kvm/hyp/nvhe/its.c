@@ -51,6 +51,11 @@ static struct hyp_its *hyp_its_nodes[MMIO_GUARD_MAX];
 static unsigned int nr_hyp_its;
 static bool pvms_refused;
 
+#ifdef CONFIG_PKVM_ITS_REFERENCE
+/* Set by the host, from its command line, before it is deprivileged */
+bool pkvm_its_reference;
+#endif
+
 static struct hyp_its *cmd_to_its(struct its_cmd_queue *q)
 {
 	return container_of(q, struct hyp_its, cmd);
@@ -345,6 +350,19 @@ unlock:
 }
 
 static const struct mmio_guard_ops its_guard_ops = {
+	.write	= its_guard_write,
+};
+
+static u64 its_reference_read(void *priv, u64 offset, unsigned int size)
+{
+	struct hyp_its *its = priv;
+
+	return size == sizeof(u32) ? readl_relaxed(its->base + offset)
+				   : readq_relaxed(its->base + offset);
+}
+
+static const struct mmio_guard_ops its_reference_ops = {
+	.read	= its_reference_read,
 	.write	= its_guard_write,
 };
 
@@ -682,9 +700,11 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	q->committed = hyp_phys_to_virt(its->queue_phys);
 	q->nr_cmds = its->queue_size / sizeof(struct its_cmd_block);
 	q->queue_nc = desc->queue_nc;
+	q->one_by_one = pkvm_its_is_reference();
 	q->nr_lpis = BIT(desc->lpi_bits);
 
-	ret = mmio_guard_add(its->phys, ITS_FRAME_SIZE, &its_guard_ops, its);
+	ret = mmio_guard_add(its->phys, ITS_FRAME_SIZE,
+			     pkvm_its_is_reference() ? &its_reference_ops : &its_guard_ops, its);
 	if (ret)
 		return ret;
 

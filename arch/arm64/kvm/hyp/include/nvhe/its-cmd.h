@@ -89,6 +89,8 @@ struct its_cmd_ops {
  * @nr_releases: number of slots in [@done, @next) with something in @releases
  * @releases:	per slot, the ITT to give back once the slot has been executed
  * @queue_nc:	the ITS does not snoop the caches when it reads @committed
+ * @one_by_one:	submit each command by itself and wait for it. Only ever set with
+ *		CONFIG_PKVM_ITS_REFERENCE
  * @devices:	the device table
  * @collections: the collection table
  * @nr_icids:	number of ICIDs, including those held in the hardware
@@ -111,6 +113,7 @@ struct its_cmd_queue {
 	u32				nr_releases;
 	u64				*releases;
 	bool				queue_nc;
+	bool				one_by_one;
 
 	struct its_cmd_table		devices;
 	struct its_cmd_table		collections;

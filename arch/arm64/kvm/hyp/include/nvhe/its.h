@@ -71,6 +71,14 @@ struct hyp_its {
 	struct its_cmd_queue	cmd;
 };
 
+extern bool pkvm_its_reference;
+
+/* Are reads to trap, and commands to be submitted one by one? Only to measure that */
+static inline bool pkvm_its_is_reference(void)
+{
+	return IS_ENABLED(CONFIG_PKVM_ITS_REFERENCE) && pkvm_its_reference;
+}
+
 int __pkvm_its_register(u64 pfn, u64 nr_pages);
 int __pkvm_its_map_device(u32 id, u32 dev_id, u32 event_bits, phys_addr_t itt);
 int __pkvm_its_activate(u32 id, u32 offset);

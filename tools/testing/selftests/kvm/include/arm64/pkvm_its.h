@@ -225,7 +225,8 @@ const char *log_complaint(const char *text);
  * struct pvm - a protected VM that keeps checking one page of its memory
  * @vm: file descriptor
  * @vcpu: file descriptor
- * @run: the shared page of the vCPU
+ * @run: what the kernel shares of the vCPU
+ * @run_size: its size
  * @mem: where the memory of the guest is mapped
  * @mem_size: its size
  * @victim_gpa: the page that the guest checks

@@ -135,6 +135,8 @@ int sysfile_write(const char *path, const char *text)
  * pkvm_its_mode() - What the kernel says it did with the ITSs
  *
  * A kernel that says nothing knows nothing of confinement.
+ *
+ * Return: the mode.
  */
 enum pkvm_its_mode pkvm_its_mode(void)
 {
@@ -318,6 +320,8 @@ int iomem_find(const char *name, u64 *start, u64 *end)
  * host_pa_bits() - Size of the physical address space
  *
  * Accesses beyond it are answered with SIGKILL.
+ *
+ * Return: the number of bits.
  */
 unsigned int host_pa_bits(void)
 {
@@ -743,6 +747,8 @@ struct its_cmd its_cmd_sync(u64 rdbase)
  * its_lpi_pending() - Has an interrupt arrived that is not enabled?
  * @its: the ITS
  * @lpi: the interrupt, one that the first collection is the target of
+ *
+ * Return: true if it has, false also if the pending table cannot be read.
  */
 bool its_lpi_pending(struct its *its, u32 lpi)
 {
