@@ -5,6 +5,7 @@
 Maintainers get a patch To:, reviewers and lists Cc:, as TREE's get_maintainer.pl has them. The cover letter, the first
 of the mails, goes to all who get a patch. DIR/recipients.txt tells who gets what.
 """
+import concurrent.futures
 import email.utils
 import glob
 import os
@@ -27,7 +28,6 @@ def recipients(tree, mail):
             sys.exit("recipients.py: a line of get_maintainer.pl without a role: " + line)
         address, role = m.groups()
         (to if re.match(r"maintainer|supporter|odd fixer", role) else cc).append(address)
-    # A patch that nobody in particular maintains is for those who read the lists.
     return to, cc
 
 
@@ -49,8 +49,9 @@ def main():
     mails = sorted(glob.glob(directory + "/*.patch"))
     all_to, all_cc, report = {}, {}, []
     chosen = {}
-    for mail in mails[1:]:
-        to, cc = recipients(tree, mail)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(lambda mail: recipients(tree, mail), mails[1:]))
+    for mail, (to, cc) in zip(mails[1:], found):
         chosen[mail] = to, cc
         all_to.update(dict.fromkeys(to))
         all_cc.update(dict.fromkeys(cc))
