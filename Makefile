@@ -7,10 +7,10 @@ S := scripts
 .NOTPARALLEL:
 
 # Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
-export O CPU GIC SMP MEM CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE
+export O CPU GIC SMP MEM CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL LIMIT
 
 .PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants selftests soak compare
-.PHONY: bench bench-publish lint clean distclean vars
+.PHONY: bench bench-publish bisect static submit range-diff rebase doctor lint clean distclean vars
 
 help:
 	@echo 'pkvm-its: the GICv3 ITS confined under pKVM, and the workbench around it'
@@ -33,6 +33,12 @@ help:
 	@echo '  make bench      what confinement costs, in instructions and entries to EL2: table, JSON and plots'
 	@echo '  make bench-publish  the table and plots of the last make bench, into README.md and bench/'
 	@echo '  make lint       shellcheck, SPDX, checkpatch'
+	@echo '  make static     sparse, coccicheck, kernel-doc, htmldocs; gcc and clang with scripts/static.list (T=name)'
+	@echo '  make bisect     each patch that has changed (ALL=1: all; FROM=n: from patch n on): build, boot, test'
+	@echo '  make range-diff what has changed since FROM=, for the cover letter'
+	@echo '  make rebase     the series on another version of Linux, BASE=7.3.9'
+	@echo '  make submit     the series as mails in build/outgoing, with recipients; never sends (V=2 RFC=1)'
+	@echo '  make doctor     what this machine lacks, for which target; changes nothing'
 	@echo '  make clean      remove results, logs and objects; the kernel tree stays'
 	@echo '  make distclean  remove build/ and the download cache; commits in build/linux are lost'
 	@echo
@@ -47,6 +53,8 @@ help:
 	@echo '  T=name              one test of scripts/selftests.list'
 	@echo '  COMPARE=all         all of scripts/compare.list; ci is what is done in minutes'
 	@echo '  DURATION=60         seconds of make soak and make fuzz'
+	@echo '  V=1  RFC=1          version and prefix of make submit'
+	@echo '  LIMIT=seconds       make bisect begins no more patches after that'
 	@echo '  GDB=1               start stopped and print the command that attaches gdb'
 
 # All variables are looked at before anything is done.
@@ -101,6 +109,27 @@ check-all: tree
 
 lint: tree
 	@$(S)/lint
+
+static: tree
+	@$(S)/deps static
+	@$(S)/static
+
+bisect: tree
+	@$(S)/bisect
+
+submit: tree
+	@$(S)/deps submit
+	@$(S)/submit
+
+range-diff: tree
+	@$(S)/range-diff
+
+# KERNEL_TARBALL is the new base here.
+rebase: vars
+	@$(S)/rebase
+
+doctor:
+	@$(S)/doctor
 
 clean: vars
 	@$(S)/clean

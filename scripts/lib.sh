@@ -141,6 +141,8 @@ check_vars() {
 	case $DURATION in ''|*[!0-9]*|0*) die "DURATION=$DURATION is not a number of seconds" "for example DURATION=600" \
 		$EX_USAGE ;; esac
 	case $GDB in ''|0|1) ;; *) die "GDB=$GDB is not known" "use GDB=1 or leave it out" $EX_USAGE ;; esac
+	case ${LIMIT:-1} in *[!0-9]*|0*) die "LIMIT=$LIMIT is not a number of seconds" "for example LIMIT=1200" $EX_USAGE ;; esac
+	case ${ALL:-} in ''|0|1) ;; *) die "ALL=$ALL is not known" "use ALL=1 or leave it out" $EX_USAGE ;; esac
 	case ${COMPARE:-} in ''|ci|all) ;; *)
 		die "COMPARE=$COMPARE is not known" "use COMPARE=ci or COMPARE=all" $EX_USAGE ;; esac
 	[ -z "$KERNEL_TREE" ] || [ -z "$KERNEL_TARBALL" ] ||
