@@ -15,7 +15,7 @@
  *		post	writes GITS_CWRITER for an INV and a SYNC
  *		inv	does what the driver does for an INV, SYNC included
  *		mapti	the same for a MAPTI
- *		mapd	maps and unmaps a device with an ITT of two pages
+ *		mapd	maps and unmaps a device whose ITT has pages of its own
  *	devices	how many devices there are that only serve to be mapped. A larger
  *		number than there are maps more. None is ever unmapped
  *	records	makes room for the records of so many devices that there are not
@@ -26,9 +26,8 @@
  *
  *	devices	that were mapped, on all ITSs
  *	irqs_off the longest time with the lock of an ITS held, and so with interrupts off
- *	waited	the longest time that a CPU can have waited for that lock. All that it is
- *		held for is the activation; other CPUs that want to post commands wait
- *		in turn, with a lock that is fair, and not for longer than that
+ *	waited	what the hand-over adds at most to the time that another CPU waits for that
+ *		lock: as long as it is held. Nobody waits for anything else
  *	total	from the first allocation to the end of the last activation
  */
 
@@ -37,6 +36,7 @@
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kstrtox.h>
+#include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
@@ -53,7 +53,7 @@
 #define ITS_BENCH_MAX_MAPPED	60000
 #define ITS_BENCH_MEASURED	0xff00
 
-/* As many as it takes for the ITT to have pages of its own, whatever size they have */
+/* As many as it takes for the ITT to have pages of its own, with entries of 8 bytes or more */
 #define ITS_BENCH_EVENTS	(PAGE_SIZE / 8)
 
 #define ITS_BENCH_MAX_TIMES	4096
@@ -296,14 +296,20 @@ static int its_bench_run(struct its_bench *bench, const struct its_bench_op *op,
 		none = min(none, its_bench_nothing(bench));
 
 	for (i = 0; i < times; i++) {
-		ticks = op->fn(bench) - none;
+		ticks = op->fn(bench);
+		if (ticks == U64_MAX) {
+			ret = -EBUSY;
+			break;
+		}
+
+		ticks -= min(ticks, none);
 		bench->least = min(bench->least, ticks);
 		bench->most = max(bench->most, ticks);
 	}
 
 	local_irq_restore(flags);
 
-	return 0;
+	return ret;
 }
 
 static ssize_t run_write(struct file *file, const char __user *buf, size_t len, loff_t *ppos)

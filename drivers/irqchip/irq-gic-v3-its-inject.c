@@ -520,6 +520,7 @@ static int __init its_inject_init(void)
 		debugfs_create_file("page", 0600, dir, its, &page_fops);
 	}
 
+	add_taint(TAINT_TEST, LOCKDEP_STILL_OK);
 	pr_warn("GICv3 ITS command injection is enabled, do not use this kernel for anything but tests\n");
 
 	return 0;

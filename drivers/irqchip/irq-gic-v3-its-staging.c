@@ -21,12 +21,13 @@
  * back to those (its_end_deprivilege()). There is no moment at which a CPU that
  * is not trusted any more could reach an ITS that is not confined yet.
  *
- * Lock order: its_staging_lock, then the dev_alloc_lock of each ITS, then the
+ * Lock order: CPU hotplug, its_staging_lock, then the dev_alloc_lock of each ITS, then the
  * lock of one ITS.
  */
 
 #define pr_fmt(fmt) "ITS staging: " fmt
 
+#include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
@@ -37,6 +38,9 @@
 #include <kunit/static_stub.h>
 
 #include "irq-gic-v3-its.h"
+
+/* How long interrupts may be off while an ITS completes what was posted last */
+#define ITS_DRAIN_LOCKED_US	(100 * USEC_PER_MSEC)
 
 static DEFINE_MUTEX(its_staging_lock);
 
@@ -101,6 +105,7 @@ static void its_staging_unprepare(struct its_node *its)
 	staging->queue = NULL;
 }
 
+/* What has been allocated when this fails is left to its_staging_unprepare() */
 static int its_staging_prepare(struct its_node *its)
 {
 	struct its_staging *staging = &its->staging;
@@ -120,10 +125,8 @@ static int its_staging_prepare(struct its_node *its)
 			continue;
 
 		staging->tables[i] = its_staging_alloc(its->numa_node, size);
-		if (!staging->tables[i]) {
-			its_staging_unprepare(its);
+		if (!staging->tables[i])
 			return -ENOMEM;
-		}
 
 		memcpy(staging->tables[i], baser->base, size);
 	}
@@ -238,19 +241,29 @@ err_unregister:
 	return ret;
 }
 
-/* Posting goes on meanwhile, so this is only to make what follows short. */
-static void its_wait_until_idle(struct its_node *its)
+/*
+ * Posting goes on meanwhile, so this is only to make what follows short, and not to begin
+ * with it if the ITS is stuck.
+ */
+static int its_wait_until_idle(struct its_node *its)
 {
+	u32 first = readl_relaxed(its->base + GITS_CREADR), creadr = first;
 	u32 count = USEC_PER_SEC;
 
-	while (readl_relaxed(its->base + GITS_CREADR) != readl_relaxed(its->base + GITS_CWRITER) &&
-	       --count)
+	while (creadr != readl_relaxed(its->base + GITS_CWRITER)) {
+		if (!--count)
+			return creadr == first ? -ETIMEDOUT : 0;
+
 		udelay(1);
+		creadr = readl_relaxed(its->base + GITS_CREADR);
+	}
+
+	return 0;
 }
 
 static int its_wait_until_drained(struct its_node *its, u32 offset)
 {
-	u32 count = USEC_PER_SEC;
+	u32 count = ITS_DRAIN_LOCKED_US;
 
 	while (readl_relaxed(its->base + GITS_CREADR) != offset) {
 		if (!--count)
@@ -271,7 +284,9 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
 	u32 offset;
 	int ret, i;
 
-	its_wait_until_idle(its);
+	ret = its_wait_until_idle(its);
+	if (ret)
+		return ret;
 
 	raw_spin_lock_irqsave(&its->lock, flags);
 	its_bench_mark(ITS_BENCH_LOCKED);
@@ -451,13 +466,16 @@ bool its_staging_reclaim(struct its_device *its_dev)
  * To be paired with its_end_deprivilege(), whatever this returns. In between no
  * device can be mapped or unmapped; everything else works.
  *
- * Context: process context, before any CPU is deprivileged; may sleep.
+ * Context: process context, before any CPU is deprivileged; may sleep. CPU hotplug is
+ * locked: a CPU that comes up adds the RDbase that its collection targets.
  * Return: 0 if every ITS is confined (or there is none), or a negative error.
  */
 int its_start_deprivilege(const struct its_staging_ops *ops)
 {
 	struct its_node *its;
 	int ret;
+
+	lockdep_assert_cpus_held();
 
 	mutex_lock(&its_staging_lock);
 
@@ -475,8 +493,9 @@ int its_start_deprivilege(const struct its_staging_ops *ops)
  * its_end_deprivilege - finish what its_start_deprivilege() has begun
  * @deprivileged: all CPUs have been deprivileged
  *
- * If not, go on posting commands by calls. They work as long as no CPU that is not
- * deprivileged writes the registers of an ITS, as suspend and resume do.
+ * If not, go on posting commands by calls, and refuse to suspend: the CPU that resumes
+ * may not be deprivileged, and what it wrote to the registers of an ITS would not reach
+ * the hypervisor.
  *
  * Context: process context.
  */

@@ -488,16 +488,28 @@ static void staging_test_activate_last_fails(struct kunit *test)
 	activate_fails_at(test, NR_ITS - 1);
 }
 
-static void staging_test_not_drained(struct kunit *test)
+static void not_drained(struct kunit *test)
 {
-	/* The hardware is one command short of where the driver is */
-	writel_relaxed(fake_offsets[1] - 32, world->its[1].node.base + GITS_CREADR);
-
 	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ETIMEDOUT);
 	expect_handed_over(test, &world->its[0], 0);
 	expect_untouched(test, &world->its[1]);
 	expect_untouched(test, &world->its[2]);
 	KUNIT_EXPECT_EQ(test, world->calls[FAKE_ACTIVATE], 1);
+}
+
+/* The hardware is one command short of where the driver is */
+static void staging_test_not_drained(struct kunit *test)
+{
+	writel_relaxed(fake_offsets[1] - 32, world->its[1].node.base + GITS_CREADR);
+	not_drained(test);
+}
+
+/* The hardware has done all it knows of, but the driver is further */
+static void staging_test_not_posted(struct kunit *test)
+{
+	writel_relaxed(fake_offsets[1] - 32, world->its[1].node.base + GITS_CREADR);
+	writel_relaxed(fake_offsets[1] - 32, world->its[1].node.base + GITS_CWRITER);
+	not_drained(test);
 }
 
 static void staging_test_release(struct kunit *test)
@@ -574,6 +586,7 @@ static struct kunit_case staging_test_cases[] = {
 	KUNIT_CASE(staging_test_activate_middle_fails),
 	KUNIT_CASE(staging_test_activate_last_fails),
 	KUNIT_CASE_SLOW(staging_test_not_drained),
+	KUNIT_CASE(staging_test_not_posted),
 	KUNIT_CASE(staging_test_release),
 	KUNIT_CASE(staging_test_reserve),
 	KUNIT_CASE(staging_test_reclaim),

@@ -18,7 +18,9 @@
 #include <linux/irqchip/arm-gic-v3-staging.h>
 #include <linux/irqchip/arm-gic-v4.h>
 
+#ifdef CONFIG_ARM_GIC_V3_ITS_BENCH
 #include <asm/arch_timer.h>
+#endif
 
 #define ITS_FLAGS_CMDQ_NEEDS_FLUSHING		(1ULL << 0)
 #define ITS_FLAGS_WORKAROUND_CAVIUM_22375	(1ULL << 1)
@@ -168,8 +170,21 @@ void *its_staging_alloc(int node, size_t size);
 void its_staging_free(void *addr, size_t size);
 int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops *ops);
 void its_staging_release(struct list_head *nodes);
+
+#ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
 bool its_staging_reserve(struct its_node *its, u32 dev_id);
 bool its_staging_reclaim(struct its_device *its_dev);
+#else
+static inline bool its_staging_reserve(struct its_node *its, u32 dev_id)
+{
+	return true;
+}
+
+static inline bool its_staging_reclaim(struct its_device *its_dev)
+{
+	return true;
+}
+#endif
 
 /**
  * its_is_staged - tell whether a hypervisor owns what this ITS reads and writes
@@ -180,7 +195,7 @@ bool its_staging_reclaim(struct its_device *its_dev);
  */
 static inline bool its_is_staged(struct its_node *its)
 {
-	return its->staging.ops;
+	return IS_ENABLED(CONFIG_ARM_GIC_V3_ITS_STAGING) && its->staging.ops;
 }
 
 #ifdef CONFIG_ARM_GIC_V3_ITS_INJECT
@@ -210,7 +225,8 @@ enum its_bench_mark {
  * @mapti:		maps an event of a device
  * @discard:		unmaps it
  * @inv:		has the configuration of its interrupt read again
- * @post_inv:		the same. Returns how long the write of GITS_CWRITER took
+ * @post_inv:		the same. Returns how long the write of GITS_CWRITER took, U64_MAX
+ *			if the queue has no room
  */
 struct its_bench_ops {
 	struct its_device *(*create_device)(struct its_node *its, u32 dev_id, int nvecs,

@@ -51,8 +51,8 @@ enum pkvm_its_policy {
 };
 
 /* Changes only while the ITSs are handed over, before userspace exists. */
-static LIST_HEAD(pkvm_its_list);
-static enum pkvm_its_policy pkvm_its_policy;
+static struct list_head pkvm_its_list __ro_after_init = LIST_HEAD_INIT(pkvm_its_list);
+static enum pkvm_its_policy pkvm_its_policy __ro_after_init;
 
 static int __init early_protected_its_cfg(char *arg)
 {
@@ -221,6 +221,9 @@ static int __init pkvm_its_fence_madt(union acpi_subtable_headers *header,
 				      const unsigned long end)
 {
 	struct acpi_madt_generic_translator *its = (void *)header;
+
+	if (BAD_MADT_ENTRY(its, end))
+		return -EINVAL;
 
 	return pkvm_its_fence(its->base_address, true);
 }

@@ -89,7 +89,7 @@ struct its_staging_ops {
 	bool	(*reclaim)(int id, phys_addr_t itt, size_t size);
 };
 
-#ifdef CONFIG_ARM_GIC_V3_ITS
+#ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
 int its_start_deprivilege(const struct its_staging_ops *ops);
 void its_end_deprivilege(bool deprivileged);
 #else

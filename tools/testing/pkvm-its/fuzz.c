@@ -229,7 +229,8 @@ static bool would_lose(void)
 	struct hyp_its *el2 = el2_its(its->id);
 	bool lost_power = its->model->cbaser != el2->cbaser;
 
-	return !is_idle() || (lost_power && el2->cmd.done != el2->cmd.next);
+	return !is_idle() || el2->cmd.nr_releases ||
+	       (lost_power && el2->cmd.done != el2->cmd.next);
 }
 
 static void write_register(u64 offset, u64 val, unsigned int size)
@@ -329,7 +330,8 @@ static void do_trusted(void)
 
 static void do_op(void)
 {
-	enum op op = get8() % NR_OPS;
+	u8 choice = get8();
+	enum op op = choice % NR_OPS;
 	phys_addr_t phys;
 	u64 nr, rdbase;
 	u32 intid;
@@ -396,7 +398,10 @@ static void do_op(void)
 	case OP_POWER:
 		/* What has been executed and not been released is lost to EL2, too. */
 		lost |= !is_idle() || el2_its(its->id)->cmd.nr_releases;
-		its_model_power_off(its->model);
+		if (choice / NR_OPS & 1)
+			its_model_power_cycle(its->model);
+		else
+			its_model_power_off(its->model);
 		break;
 	case OP_RACE:
 		race.at = mem_nr_reads + get8();
@@ -505,6 +510,14 @@ static void restart(void)
 
 	race.at = ~0ULL;
 	its->model->pace = ITS_AT_ONCE;
+
+	/* What the ITS has not executed so far, EL2 would have to keep. */
+	if (its->model->ctlr & GITS_CTLR_ENABLE) {
+		its_model_step(its->model, UINT_MAX);
+		for (i = 0; i < 64 && el2_its(its->id)->cmd.nr_releases; i++)
+			__pkvm_its_reclaim(its->id, 0, PAGE_SIZE);
+	}
+
 	write_register(GITS_CTLR, 0, 4);
 	for (i = 0; i < 8 && !(its_read(its, GITS_CTLR) & GITS_CTLR_QUIESCENT); i++)
 		;

@@ -643,6 +643,18 @@ void its_model_power_off(struct its_model *its)
 	memset(its->hw_collections, 0, sizeof(its->hw_collections));
 }
 
+/* Power off and on again, with firmware that restores all registers but Enabled */
+void its_model_power_cycle(struct its_model *its)
+{
+	struct its_model was = *its;
+
+	its_model_power_off(its);
+	its->ctlr = was.ctlr & ~GITS_CTLR_ENABLE;
+	its->cbaser = was.cbaser;
+	its->cwriter = was.cwriter;
+	memcpy(its->baser, was.baser, sizeof(its->baser));
+}
+
 /*
  * What EL2 maps and accesses
  */

@@ -113,6 +113,7 @@ u64 its_model_read(struct its_model *its, u64 offset, unsigned int size);
 void its_model_write(struct its_model *its, u64 offset, u64 val, unsigned int size);
 unsigned int its_model_step(struct its_model *its, unsigned int nr);
 void its_model_power_off(struct its_model *its);
+void its_model_power_cycle(struct its_model *its);
 bool its_model_translate(struct its_model *its, u32 dev_id, u32 event_id, u32 *intid, u64 *rdbase);
 bool its_model_is_mapped(struct its_model *its, u32 dev_id);
 void its_model_released(phys_addr_t phys, u64 size);

@@ -37,6 +37,7 @@ const struct machine_config machine_default = {
 	},
 	.queue_pages	= SZ_64K / SZ_4K,
 	.addr_bits	= 52,
+	.ctlr		= GITS_CTLR_ENABLE | GITS_CTLR_ImDe | MACHINE_ITS_NUMBER,
 };
 
 /* Has the test a word in what EL2 is told and gets? */
@@ -141,7 +142,7 @@ struct host_its *its_start(const struct machine_config *cfg)
 				     : GITS_CBASER_InnerShareable | GITS_CBASER_RaWaWb) |
 			(its->cfg.queue_pages - 1), 8);
 	its_model_write(model, GITS_CWRITER, 0, 8);
-	its_model_write(model, GITS_CTLR, GITS_CTLR_ENABLE | GITS_CTLR_ImDe, 4);
+	its_model_write(model, GITS_CTLR, cfg->ctlr, 4);
 
 	for (i = 0; i < cfg->its.nr_rdbases; i++) {
 		if (its->cfg.collections.indirect)

@@ -14,6 +14,9 @@
 /* The base of the frames of the ITSs */
 #define FRAME_BASE	0x8080000ULL
 
+/* The number that the driver gives its ITSs */
+#define MACHINE_ITS_NUMBER	(5U << GITS_CTLR_ITS_NUMBER_SHIFT)
+
 /**
  * struct machine_table - how the driver sets up a table
  * @entry_size: bytes per entry
@@ -35,6 +38,7 @@ struct machine_table {
  * @collections: the collection table
  * @queue_pages: size of the command queue in 4K pages
  * @addr_bits: number of address bits the ITSs drive
+ * @ctlr: what the driver writes to GITS_CTLR
  * @high: memory of the ITSs lies above 48 bits where the format allows it
  */
 struct machine_config {
@@ -43,6 +47,7 @@ struct machine_config {
 	struct machine_table	collections;
 	u32			queue_pages;
 	u32			addr_bits;
+	u32			ctlr;
 	bool			high;
 };
 

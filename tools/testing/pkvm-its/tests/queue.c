@@ -10,7 +10,7 @@
 
 /* ITS_WAIT_BUDGET and ITS_TAKE_BUDGET of its.c */
 #define WAITS		4096
-#define TAKEN		SZ_64M
+#define TAKEN		SZ_2M
 
 /* The largest ITT, with entries of 16 bytes */
 #define LARGEST		SZ_1M

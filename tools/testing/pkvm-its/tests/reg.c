@@ -9,7 +9,8 @@
 
 #define DEV		0x123
 #define EVENT_BITS	5
-#define CTLR_HOST	(GITS_CTLR_ENABLE | GITS_CTLR_ImDe | GITS_CTLR_ITS_NUMBER)
+#define CTLR_HOST	(GITS_CTLR_ENABLE | GITS_CTLR_ImDe)
+#define CTLR_RW		(CTLR_HOST | GITS_CTLR_ITS_NUMBER)
 /* A bit of GITS_CTLR that is not the host's: UMSIirq */
 #define CTLR_OTHER	BIT(8)
 
@@ -108,7 +109,7 @@ static struct test_regs after(u64 offset, u64 val, unsigned int size)
 		if (!(regs.ctlr & GITS_CTLR_ENABLE) && value & GITS_CTLR_ENABLE &&
 		    !(whole && is_quiescent()))
 			break;
-		regs.ctlr = (regs.ctlr & ~CTLR_HOST) | (value & CTLR_HOST);
+		regs.ctlr = (regs.ctlr & ~CTLR_RW) | (value & CTLR_HOST) | MACHINE_ITS_NUMBER;
 		break;
 	case GITS_CBASER:
 		if (!is_quiescent())
@@ -202,18 +203,33 @@ static void sweep_powered_off(void)
 
 static void ctlr_bits(void)
 {
+	const u32 stays = MACHINE_ITS_NUMBER | CTLR_OTHER;
+
 	start(ENABLED);
 	expect_done(GITS_CTLR, ~0U, 4);
-	EXPECT_EQ(its->model->ctlr, CTLR_HOST | CTLR_OTHER);
+	EXPECT_EQ(its->model->ctlr, CTLR_HOST | stays);
 	expect_done(GITS_CTLR, GITS_CTLR_ENABLE | ~CTLR_HOST, 4);
-	EXPECT_EQ(its->model->ctlr, GITS_CTLR_ENABLE | CTLR_OTHER);
+	EXPECT_EQ(its->model->ctlr, GITS_CTLR_ENABLE | stays);
 	expect_done(GITS_CTLR, 0, 4);
-	EXPECT_EQ(its->model->ctlr, CTLR_OTHER);
+	EXPECT_EQ(its->model->ctlr, stays);
 	expect_done(GITS_CTLR, CTLR_HOST, 4);
-	EXPECT_EQ(its->model->ctlr, CTLR_HOST | CTLR_OTHER);
+	EXPECT_EQ(its->model->ctlr, CTLR_HOST | stays);
 
 	expect_ignored(GITS_CTLR, 0, 8);
 	expect_ignored(GITS_CTLR + 4, 0, 4);
+}
+
+/* A driver that does without ImDe does not get it later. */
+static void ctlr_without_imde(void)
+{
+	struct machine_config cfg = machine_default;
+
+	cfg.ctlr = GITS_CTLR_ENABLE;
+	its = its_up(&cfg);
+	expect_done(GITS_CTLR, ~0U, 4);
+	EXPECT_EQ(its->model->ctlr, GITS_CTLR_ENABLE);
+	expect_done(GITS_CTLR, ~GITS_CTLR_ENABLE, 4);
+	EXPECT_EQ(its->model->ctlr, 0);
 }
 
 /* Whatever else the host writes along with it */
@@ -552,11 +568,17 @@ static void suspend_power_off(void)
 	suspend_and_resume(true, 8, 4);
 }
 
+enum power {
+	KEPT,
+	LOST,
+	RESTORED,
+};
+
 /*
  * A release is pending when the ITS is suspended: unless EL2 sees for itself that the
  * command was executed, the ITT stays with it.
  */
-static void suspend_pending(bool executed, bool power_off, bool released)
+static void suspend_pending(bool executed, enum power power)
 {
 	struct saved saved;
 	phys_addr_t itt;
@@ -577,21 +599,28 @@ static void suspend_pending(bool executed, bool power_off, bool released)
 		drain();
 
 	saved = save_disable();
-	if (power_off)
+	if (power == LOST)
 		its_model_power_off(its->model);
+	else if (power == RESTORED)
+		its_model_power_cycle(its->model);
 
 	/* Does a register that is zero make EL2 believe that it was executed? */
 	__pkvm_its_reclaim(its->id, itt, PAGE_SIZE);
-	EXPECT_EQ(mem_host_write(itt, 1), released);
+	EXPECT_EQ(mem_host_write(itt, 1), executed);
+
+	/* It does not get to forget the command either. */
+	if (power == RESTORED && !executed)
+		expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+
 	restore_enable(&saved, 8);
-	EXPECT_EQ(mem_host_write(itt, 1), released);
+	EXPECT_EQ(mem_host_write(itt, 1), executed);
 
 	ACCEPT(its, cmd_sync(0));
-	EXPECT_EQ(mem_host_write(itt, 1), released);
+	EXPECT_EQ(mem_host_write(itt, 1), executed);
 	its_check_held(its);
 
 	/* The device can be mapped again in any case, but not at what EL2 keeps. */
-	if (!released)
+	if (!executed)
 		REFUSE(its, PKVM_ITS_REFUSED_ITT_BUSY, cmd_mapd(DEV, EVENT_BITS, itt));
 	test_map(its, DEV, EVENT_BITS);
 	its_check_held(its);
@@ -599,14 +628,44 @@ static void suspend_pending(bool executed, bool power_off, bool released)
 
 static void suspend_with_release(void)
 {
-	suspend_pending(false, false, false);
-	suspend_pending(false, true, false);
-	suspend_pending(true, false, true);
-	suspend_pending(true, true, false);
+	static const enum power powers[] = { KEPT, LOST, RESTORED };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(powers); i++) {
+		suspend_pending(false, powers[i]);
+		suspend_pending(true, powers[i]);
+	}
 }
 
-/* Without a word of the host's, writing GITS_CBASER finds out. */
-static void cbaser_reaps(void)
+/* What is executed when EL2 can't tell any more whether the ITS is alive */
+static void executed_while_disabled(void)
+{
+	phys_addr_t itt;
+
+	start(ENABLED);
+	itt = test_map(its, DEV, EVENT_BITS);
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_unmapd(DEV));
+	its_ring(its);
+	disable();
+
+	/* On its way to being quiescent */
+	its->model->ctlr |= GITS_CTLR_ENABLE;
+	drain();
+	its->model->ctlr &= ~GITS_CTLR_ENABLE;
+	EXPECT_EQ(its->model->creadr, its->next * 32);
+	__pkvm_its_reclaim(its->id, itt, PAGE_SIZE);
+	EXPECT(!mem_host_write(itt, 1));
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	expect_done(GITS_CBASER, 0, 8);
+	its->next = 0;
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	EXPECT(!mem_host_write(itt, 1));
+	its_check_held(its);
+}
+
+/* Without a word of the host's, disabling finds out. */
+static void disabling_reaps(void)
 {
 	phys_addr_t itt;
 
@@ -616,9 +675,8 @@ static void cbaser_reaps(void)
 	its_stage(its, cmd_unmapd(DEV));
 	its_ring(its);
 	drain();
-	disable();
 	EXPECT(!mem_host_write(itt, 1));
-	expect_done(GITS_CBASER, 0, 8);
+	disable();
 	EXPECT(mem_host_write(itt, 1));
 	its_check_held(its);
 }
@@ -659,7 +717,7 @@ static void wait_budget(void)
 	EXPECT(mem_host_write(itt, 1));
 }
 
-/* 64M for ITTs */
+/* 2M for ITTs */
 static void take_budget(void)
 {
 	struct machine_config cfg = machine_default;
@@ -669,7 +727,7 @@ static void take_budget(void)
 	cfg.its.ite_size = 16;
 	its = its_up(&cfg);
 	size = test_itt_size(its, 16);
-	nr = SZ_64M / size;
+	nr = SZ_2M / size;
 	test_map(its, nr + 1, EVENT_BITS);
 	itts = host_alloc((nr + 2) * size, PAGE_SIZE);
 
@@ -695,12 +753,44 @@ static void take_budget(void)
 	its_check_held(its);
 }
 
+/* 2M of ITTs given back, and the rest next time */
+static void release_budget(void)
+{
+	struct machine_config cfg = machine_default;
+	u64 size, nr = 5, i, calls;
+	phys_addr_t itts;
+
+	cfg.its.ite_size = 16;
+	its = its_up(&cfg);
+	size = test_itt_size(its, 16);
+	itts = host_alloc(nr * size, PAGE_SIZE);
+	for (i = 0; i < nr; i++) {
+		test_prepare(its, i);
+		ACCEPT(its, cmd_mapd(i, 16, itts + i * size));
+	}
+
+	its->model->pace = ITS_STALLED;
+	for (i = 0; i < nr; i++)
+		its_stage(its, cmd_unmapd(i));
+	its_ring(its);
+	drain();
+
+	for (calls = 1; calls <= 3; calls++) {
+		EXPECT_EQ(__pkvm_its_reclaim(its->id, itts, nr * size), calls < 3 ? -EBUSY : 0);
+		for (i = 0; i < nr; i++)
+			EXPECT_EQ(mem_host_write(itts + i * size, 1), i < 2 * calls);
+	}
+
+	its_check_held(its);
+}
+
 const struct test reg_tests[] = {
 	TEST(sweep_enabled),
 	TEST(sweep_disabled),
 	TEST(sweep_not_quiescent),
 	TEST(sweep_powered_off),
 	TEST(ctlr_bits),
+	TEST(ctlr_without_imde),
 	TEST(enable_when_quiescent),
 	TEST(enable_with_bases),
 	TEST(enable_with_pointers),
@@ -712,8 +802,10 @@ const struct test reg_tests[] = {
 	TEST(suspend),
 	TEST(suspend_power_off),
 	TEST(suspend_with_release),
-	TEST(cbaser_reaps),
+	TEST(executed_while_disabled),
+	TEST(disabling_reaps),
 	TEST(wait_budget),
 	TEST(take_budget),
+	TEST(release_budget),
 	{}
 };

@@ -551,7 +551,8 @@ static u32 next_slot(const struct its_cmd_queue *q, u32 slot)
  * @q: the queue
  *
  * A command counts as executed when GITS_CREADR has passed it, which is what the host's
- * driver goes by before it uses the memory again.
+ * driver goes by before it uses the memory again. What its_cmd_queue::release_budget does
+ * not cover is left for the next time.
  *
  * Context: calls for a queue are serialised.
  */
@@ -573,8 +574,16 @@ void its_cmd_reap(struct its_cmd_queue *q)
 	}
 
 	while (q->done != slot) {
-		if (q->releases[q->done]) {
-			release_record(q, q->releases[q->done]);
+		u64 record = q->releases[q->done];
+
+		if (record) {
+			u64 size = its_cmd_itt_size(q, FIELD_GET(RECORD_EVENT_BITS, record));
+
+			if (size > q->release_budget)
+				return;
+
+			q->release_budget -= size;
+			release_record(q, record);
 			q->releases[q->done] = 0;
 			q->nr_releases--;
 		}

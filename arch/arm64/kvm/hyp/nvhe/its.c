@@ -31,8 +31,11 @@
 
 #define ITS_FRAME_SIZE		SZ_64K
 
-/* What the host may decide about GITS_CTLR; the rest is RO or RES0 */
-#define ITS_CTLR_HOST		(GITS_CTLR_ENABLE | GITS_CTLR_ImDe | GITS_CTLR_ITS_NUMBER)
+/* No ITS needs that much state: a limit for the arithmetic */
+#define ITS_STATE_MAX_PAGES	BIT(20)
+
+/* What is not RO or RES0 in GITS_CTLR */
+#define ITS_CTLR_RW		(GITS_CTLR_ENABLE | GITS_CTLR_ImDe | GITS_CTLR_ITS_NUMBER)
 
 /*
  * How often an entry to EL2 reads GITS_CREADR in the hope for commands that release
@@ -41,10 +44,12 @@
 #define ITS_WAIT_BUDGET		4096
 
 /*
- * How much memory an entry to EL2 takes, and zeroes, at most. Drivers map one device at a
- * time, which is 64 times less if the device has as many events as EL2 lets it have.
+ * How much memory an entry to EL2 takes, and zeroes, at most, and how much of ITTs it gives
+ * back. Drivers map or unmap one device at a time, which takes half of it if the device has
+ * as many events as EL2 lets it have.
  */
-#define ITS_TAKE_BUDGET		SZ_64M
+#define ITS_TAKE_BUDGET		SZ_2M
+#define ITS_RELEASE_BUDGET	SZ_2M
 
 /* Only grows, and only before the host is deprivileged, when calls are serialised. */
 static struct hyp_its *hyp_its_nodes[MMIO_GUARD_MAX];
@@ -154,11 +159,16 @@ static bool its_read_creadr(struct its_cmd_queue *q, u32 *offset)
 
 	*offset = readl_relaxed(its->base + GITS_CREADR) & GENMASK(19, 5);
 
+	if (!q->nr_releases)
+		return true;
+
 	/*
 	 * An ITS that lost power has CREADR at zero, whatever it has executed. Memory
-	 * must not be released on that account. Checked last: it may happen meanwhile.
+	 * must not be released on that account. Firmware may have restored the registers,
+	 * but does not enable the ITS. Checked last: it may happen meanwhile.
 	 */
-	return !q->nr_releases || gits_read_cbaser(its->base + GITS_CBASER) == its->cbaser;
+	return gits_read_cbaser(its->base + GITS_CBASER) == its->cbaser &&
+	       readl_relaxed(its->base + GITS_CTLR) & GITS_CTLR_ENABLE;
 }
 
 static void its_write_cwriter(struct its_cmd_queue *q, u32 offset)
@@ -231,7 +241,8 @@ static bool its_bases_are_committed(struct hyp_its *its)
 
 /*
  * What the hardware is about to execute must be what was committed last, not what an
- * earlier round has left in the queue.
+ * earlier round has left in the queue. While memory waits for the hardware, CREADR must be
+ * where it was when the ITS was known to be alive.
  */
 static bool its_pointers_are_committed(struct hyp_its *its)
 {
@@ -245,7 +256,10 @@ static bool its_pointers_are_committed(struct hyp_its *its)
 	       q->done * sizeof(struct its_cmd_block);
 }
 
-/* GITS_CTLR: enabling takes a quiescent ITS with everything where it belongs. */
+/*
+ * GITS_CTLR: enabling takes a quiescent ITS with everything where it belongs. The host
+ * decides about Enabled, and about ImDe if it had that set when the ITS was activated.
+ */
 static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 {
 	u32 ctlr = readl_relaxed(its->base + GITS_CTLR);
@@ -253,12 +267,16 @@ static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 	if (size != sizeof(u32))
 		return false;
 
-	if (!(ctlr & GITS_CTLR_ENABLE) && (val & GITS_CTLR_ENABLE) &&
-	    !(its_is_quiescent(its) && its_bases_are_committed(its) &&
-	      its_pointers_are_committed(its)))
+	if (ctlr & GITS_CTLR_ENABLE)
+		its_cmd_reap(&its->cmd);
+	else if ((val & GITS_CTLR_ENABLE) &&
+		 !(its_is_quiescent(its) && its_bases_are_committed(its) &&
+		   its_pointers_are_committed(its)))
 		return false;
 
-	writel_relaxed((ctlr & ~ITS_CTLR_HOST) | (val & ITS_CTLR_HOST), its->base + GITS_CTLR);
+	val &= GITS_CTLR_ENABLE | (its->ctlr & GITS_CTLR_ImDe);
+	val |= its->ctlr & GITS_CTLR_ITS_NUMBER;
+	writel_relaxed((ctlr & ~ITS_CTLR_RW) | val, its->base + GITS_CTLR);
 
 	return true;
 }
@@ -328,6 +346,7 @@ static void its_guard_write(void *priv, u64 offset, u64 val, unsigned int size)
 
 	its->wait_budget = ITS_WAIT_BUDGET;
 	its->take_budget = ITS_TAKE_BUDGET;
+	its->cmd.release_budget = ITS_RELEASE_BUDGET;
 	its->cmd.stats[PKVM_ITS_WRITES]++;
 
 	if (!its->active)
@@ -735,7 +754,7 @@ int __pkvm_its_register(u64 pfn, u64 nr_pages)
 	if (nr_hyp_its == ARRAY_SIZE(hyp_its_nodes))
 		return -ENOSPC;
 
-	if (nr_pages > SZ_1M || size < sizeof(*its) + sizeof(*desc))
+	if (nr_pages > ITS_STATE_MAX_PAGES || size < sizeof(*its) + sizeof(*desc))
 		return -EINVAL;
 
 	ret = __pkvm_host_donate_hyp(pfn, nr_pages);
@@ -842,6 +861,7 @@ int __pkvm_its_activate(u32 id, u32 offset)
 
 	its->cmd.next = offset / sizeof(struct its_cmd_block);
 	its->cmd.done = its->cmd.next;
+	its->ctlr = readl_relaxed(its->base + GITS_CTLR);
 	its->active = true;
 
 	return 0;
@@ -1020,6 +1040,7 @@ int __pkvm_its_reclaim(u32 id, phys_addr_t itt, u64 size)
 		return -EINVAL;
 
 	hyp_spin_lock(&its->lock);
+	its->cmd.release_budget = ITS_RELEASE_BUDGET;
 	if (its->cmd.nr_releases)
 		its_cmd_reap(&its->cmd);
 	hyp_spin_unlock(&its->lock);

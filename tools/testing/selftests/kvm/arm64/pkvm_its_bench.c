@@ -17,7 +17,7 @@
  * To be run on a kernel with kvm-arm.protected_its=off, without, and with
  * kvm-arm.protected_its=reference. What is measured is the same; nothing is a
  * failure for taking long. Takes CONFIG_ARM_GIC_V3_ITS_BENCH; the case "boot"
- * takes nothing.
+ * by itself takes nothing. Devices that were mapped stay mapped.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -52,10 +52,6 @@ static struct its its;
 /*
  * Tests. Each returns 0, -errno or 1 for a skip.
  */
-
-static const char *why;
-
-#define SKIP(reason)	({ why = (reason); 1; })
 
 static u64 ticks(void)
 {
@@ -158,22 +154,39 @@ static int measure(const char *name, const char *metric, const char *op,
  * Entries to EL2
  */
 
+static char trace_kb[32];
+
+/* Its size can't be changed while there is something in the buffer. */
+static int hyp_trace_resize(const char *kb)
+{
+	int ret;
+
+	ret = sysfile_write(HYP_TRACEFS "/trace", "\n");
+	if (!ret)
+		ret = sysfile_write(HYP_TRACEFS "/buffer_size_kb", kb);
+
+	return ret;
+}
+
+static void hyp_trace_restore(void)
+{
+	sysfile_write(HYP_TRACEFS "/tracing_on", "0");
+	hyp_trace_resize(trace_kb);
+}
+
 static int hyp_trace(bool on)
 {
 	int ret;
 
 	if (!on)
-		return sysfile_write(HYP_TRACEFS "/tracing_on", "0");
+		return sysfile_set(HYP_TRACEFS "/tracing_on", "0");
 
-	/* Its size can't be changed while there is something in the buffer. */
-	ret = sysfile_write(HYP_TRACEFS "/trace", "\n");
+	ret = hyp_trace_resize("8192");
 	if (!ret)
-		ret = sysfile_write(HYP_TRACEFS "/buffer_size_kb", "8192");
+		ret = sysfile_set(HYP_TRACEFS "/events/hypervisor/hyp_enter/enable",
+				  "1");
 	if (!ret)
-		ret = sysfile_write(HYP_TRACEFS "/events/hypervisor/hyp_enter/enable",
-				    "1");
-	if (!ret)
-		ret = sysfile_write(HYP_TRACEFS "/tracing_on", "1");
+		ret = sysfile_set(HYP_TRACEFS "/tracing_on", "1");
 
 	return ret;
 }
@@ -232,8 +245,19 @@ static int count_entries(int (*fn)(unsigned int arg), unsigned int more,
 
 static bool can_trace(void)
 {
-	if (!access(HYP_TRACEFS "/tracing_on", W_OK))
+	ssize_t len;
+
+	if (trace_kb[0])
 		return true;
+
+	/* "7 (unloaded)", for instance */
+	len = sysfile_read(HYP_TRACEFS "/buffer_size_kb", trace_kb,
+			   sizeof(trace_kb));
+	if (len > 0) {
+		*strchrnul(trace_kb, ' ') = '\0';
+		atexit(hyp_trace_restore);
+		return true;
+	}
 
 	ksft_print_msg("no trace of the hypervisor: entries are not counted\n");
 
@@ -392,7 +416,9 @@ static int msix_2048(void)
 	for (i = 0; i < nr && pci[i].edu; i++)
 		;
 	if (i == nr)
-		return SKIP("no NVMe controller");
+		return SKIP("no NVMe controller that is not in use");
+	if (!vfio_present())
+		return SKIP("no vfio-pci");
 
 	pci_to_vfio(&pci[i], 1);
 	ret = vdev_open(&nvme, &pci[i]);
@@ -576,9 +602,23 @@ static int help(const char *program)
 	return KSFT_FAIL;
 }
 
+static void bench_setup(void)
+{
+	int ret;
+
+	if (access(ITS_BENCH_DEBUGFS, X_OK))
+		ksft_exit_skip("no CONFIG_ARM_GIC_V3_ITS_BENCH\n");
+	if (its_count() <= 0)
+		ksft_exit_skip("no ITS, or no CONFIG_ARM_GIC_V3_ITS_INJECT\n");
+	phys_setup();
+
+	ret = its_open(&its, 0);
+	if (ret)
+		ksft_exit_fail_msg("ITS: %s\n", strerror(-ret));
+}
+
 int main(int argc, char **argv)
 {
-	bool can_bench;
 	int opt, ret, nr = 0;
 	size_t i;
 
@@ -600,28 +640,17 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	pkvm_its_setup();
-	can_bench = !access(ITS_BENCH_DEBUGFS, X_OK) && !its_open(&its, 0);
+	for (i = 0; i < ARRAY_SIZE(tests); i++) {
+		if (wanted[i] && !tests[i].any_kernel) {
+			bench_setup();
+			break;
+		}
+	}
 
 	ksft_set_plan(nr);
 	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		if (!wanted[i])
-			continue;
-
-		if (!can_bench && !tests[i].any_kernel) {
-			ksft_test_result_skip("%s: no ITS, or no CONFIG_ARM_GIC_V3_ITS_BENCH\n",
-					      tests[i].name);
-			continue;
-		}
-
-		ret = tests[i].fn();
-		if (ret > 0) {
-			ksft_test_result_skip("%s: %s\n", tests[i].name, why);
-			continue;
-		}
-		if (ret)
-			ksft_print_msg("%s: %s\n", tests[i].name,
-				       strerror(-ret));
-		ksft_test_result(!ret, "%s\n", tests[i].name);
+		if (wanted[i])
+			report(tests[i].name, tests[i].fn());
 	}
 
 	ksft_finished();

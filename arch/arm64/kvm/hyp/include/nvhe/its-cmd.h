@@ -88,6 +88,7 @@ struct its_cmd_ops {
  * @done:	slot behind the last command known to have been executed
  * @nr_releases: number of slots in [@done, @next) with something in @releases
  * @releases:	per slot, the ITT to give back once the slot has been executed
+ * @release_budget: how many bytes of ITTs may still be given back on this entry to EL2
  * @queue_nc:	the ITS does not snoop the caches when it reads @committed
  * @one_by_one:	submit each command by itself and wait for it. Only ever set with
  *		CONFIG_PKVM_ITS_REFERENCE
@@ -112,6 +113,7 @@ struct its_cmd_queue {
 	u32				done;
 	u32				nr_releases;
 	u64				*releases;
+	u64				release_budget;
 	bool				queue_nc;
 	bool				one_by_one;
 

@@ -37,12 +37,14 @@ struct hyp_its_table {
 
 /**
  * struct hyp_its - a confined ITS
- * @lock:	protects everything below. Taken before the host's stage-2 lock
+ * @lock:	protects everything below, once the host is deprivileged; before that the
+ *		host's driver serialises its calls. Taken before the host's stage-2 lock
  * @active:	EL2 commits commands. Set once, before the host is deprivileged
  * @queue_pinned: the staging command queue is pinned
  * @guarded:	the control frame is a guarded MMIO region
  * @base:	EL2's mapping of the control frame
  * @phys:	physical address of the control frame
+ * @ctlr:	value of GITS_CTLR at the activation
  * @cbaser:	committed value of GITS_CBASER
  * @queue_phys:	physical address of the hardware's command queue
  * @queue_size:	size of either command queue in bytes
@@ -60,6 +62,7 @@ struct hyp_its {
 	bool			guarded;
 	void __iomem		*base;
 	phys_addr_t		phys;
+	u32			ctlr;
 	u64			cbaser;
 	phys_addr_t		queue_phys;
 	u64			queue_size;

@@ -8,35 +8,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include <linux/types.h>
+
+#include "gic_v3.h"
+#include "kselftest.h"
 
 #define PKVM_ITS_DEBUGFS	"/sys/kernel/debug/pkvm_its"
 #define ITS_INJECT_DEBUGFS	"/sys/kernel/debug/its_inject"
 
 #define ITS_FRAME_SIZE		0x10000
 #define ITS_MAX_BATCH		64
-#define ITS_NR_BASERS		8
-
-#define ITS_CMD_MOVI		0x01
-#define ITS_CMD_INT		0x03
-#define ITS_CMD_CLEAR		0x04
-#define ITS_CMD_SYNC		0x05
-#define ITS_CMD_MAPD		0x08
-#define ITS_CMD_MAPC		0x09
-#define ITS_CMD_MAPTI		0x0a
-#define ITS_CMD_MAPI		0x0b
-#define ITS_CMD_INV		0x0c
-#define ITS_CMD_INVALL		0x0d
-#define ITS_CMD_MOVALL		0x0e
-#define ITS_CMD_DISCARD		0x0f
-#define ITS_CMD_VMAPP		0x29
-#define ITS_CMD_VMAPTI		0x2a
-
-#define ITS_TABLE_DEVICES	1
-#define ITS_TABLE_VPES		2
-#define ITS_TABLE_COLLECTIONS	4
 
 #define BIT64(n)		(1ULL << (n))
 #define MASK64(h, l)		(((~0ULL) << (l)) & (~0ULL >> (63 - (h))))
@@ -100,7 +84,7 @@ struct its {
 	u64 typer;
 	u64 rdbase;
 	u64 itt_entry_size;
-	struct its_table table[ITS_NR_BASERS];
+	struct its_table table[GITS_BASER_NR_REGS];
 	struct its_table *devices;
 	void *regs;
 	void *pending;
@@ -113,6 +97,7 @@ const char *pkvm_its_mode_name(enum pkvm_its_mode mode);
 void pkvm_its_setup(void);
 ssize_t sysfile_read(const char *path, char *buf, size_t size);
 int sysfile_write(const char *path, const char *text);
+int sysfile_set(const char *path, const char *text);
 
 /* ITSs */
 int its_count(void);
@@ -159,6 +144,7 @@ int try_write32(void *addr, u32 val);
 int try_write64(void *addr, u64 val);
 unsigned int host_pa_bits(void);
 int iomem_find(const char *name, u64 *start, u64 *end);
+void phys_setup(void);
 
 /* Devices that send MSIs */
 #define MAX_VECTORS		2048
@@ -201,6 +187,7 @@ int pci_find(struct pci_dev *pci, int max);
 u32 pci_requester_id(const struct pci_dev *pci);
 void pci_get_driver(const char *bdf, char *name, size_t size);
 int pci_set_driver(const char *bdf, const char *driver);
+bool vfio_present(void);
 void pci_to_vfio(struct pci_dev *pci, int nr);
 void pci_from_vfio(struct pci_dev *pci, int nr);
 
@@ -214,12 +201,14 @@ int edu_raise(struct vdev *v);
 int edu_ack(struct vdev *v);
 
 int irq_set_cpu(unsigned long irq, unsigned int cpu);
+bool cpu_is_online(unsigned int cpu);
 int cpu_set_online(unsigned int cpu, bool online);
 
 int disk_name(const char *bdf, char *name, size_t size, bool wait);
 int disks_rebind(int rounds);
 
-const char *log_complaint(const char *text);
+int log_open(void);
+int log_complaints(int fd);
 
 /**
  * struct pvm - a protected VM that keeps checking one page of its memory
@@ -254,5 +243,25 @@ int pvm_probe(bool protected);
 int pvm_create(struct pvm *pvm, pvm_page_ok ok, void *arg);
 int pvm_check(struct pvm *pvm, u64 *seen);
 void pvm_destroy(struct pvm *pvm);
+
+/*
+ * Results of tests that return 0, -errno or 1 for a skip. In the header, as each
+ * file that includes kselftest.h has counters of its own.
+ */
+extern const char *skip_reason;
+
+#define SKIP(reason)	({ skip_reason = (reason); 1; })
+
+static inline void report(const char *name, int ret)
+{
+	if (ret > 0) {
+		ksft_test_result_skip("%s: %s\n", name, skip_reason);
+		return;
+	}
+
+	if (ret)
+		ksft_print_msg("%s: %s\n", name, strerror(-ret));
+	ksft_test_result(!ret, "%s\n", name);
+}
 
 #endif /* SELFTEST_KVM_PKVM_ITS_H */

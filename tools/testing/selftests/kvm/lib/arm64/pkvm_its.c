@@ -28,10 +28,12 @@
 #define PVM_MMIO		0x40000000ULL
 #define PVM_PAGES		256
 
-#define TABLE_TYPE(reg)		(((reg) >> 56) & 7)
-
 /* Bounds a wait for something that takes no time on any working machine. */
 #define POLL_LIMIT		1000000
+
+#define MAX_SETTINGS		16
+
+const char *skip_reason;
 
 static __thread sigjmp_buf fault_env;
 static __thread sig_atomic_t fault_armed;
@@ -129,6 +131,49 @@ int sysfile_write(const char *path, const char *text)
 	close(fd);
 
 	return n;
+}
+
+static struct setting {
+	char path[128];
+	char was[32];
+} settings[MAX_SETTINGS];
+static int nr_settings;
+
+static void settings_restore(void)
+{
+	while (nr_settings--)
+		sysfile_write(settings[nr_settings].path,
+			      settings[nr_settings].was);
+}
+
+/**
+ * sysfile_set() - Change a setting of the machine until the program ends
+ * @path: the file, which reads like what can be written to it
+ * @text: what to write
+ *
+ * Return: 0 or -errno.
+ */
+int sysfile_set(const char *path, const char *text)
+{
+	struct setting *s;
+	ssize_t ret;
+
+	for (s = settings; s < settings + nr_settings; s++) {
+		if (!strcmp(s->path, path))
+			return sysfile_write(path, text);
+	}
+	if (nr_settings == MAX_SETTINGS)
+		return -ENOSPC;
+
+	ret = sysfile_read(path, s->was, sizeof(s->was));
+	if (ret < 0)
+		return ret;
+
+	snprintf(s->path, sizeof(s->path), "%s", path);
+	if (!nr_settings++)
+		atexit(settings_restore);
+
+	return sysfile_write(path, text);
 }
 
 /**
@@ -317,6 +362,35 @@ int iomem_find(const char *name, u64 *start, u64 *end)
 }
 
 /**
+ * phys_setup() - Make sure that the program can get at physical memory
+ *
+ * Where it can't, for example because of CONFIG_STRICT_DEVMEM, that is no fault of
+ * what is to be tested: the program is skipped.
+ */
+void phys_setup(void)
+{
+	/* Memory, and registers that a driver has claimed */
+	static const char *const what[] = { "System RAM", "GICR" };
+	u64 start, end;
+	void *va;
+	int i;
+
+	if (access("/dev/mem", R_OK | W_OK))
+		ksft_exit_skip("/dev/mem: %s\n", strerror(errno));
+
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		if (iomem_find(what[i], &start, &end))
+			ksft_exit_skip("no %s in /proc/iomem\n", what[i]);
+
+		va = phys_map(start, getpagesize());
+		if (!va)
+			ksft_exit_skip("/dev/mem can't map %s: %s\n", what[i],
+				       strerror(errno));
+		phys_unmap(va, getpagesize());
+	}
+}
+
+/**
  * host_pa_bits() - Size of the physical address space
  *
  * Accesses beyond it are answered with SIGKILL.
@@ -402,7 +476,7 @@ static void its_parse_table(struct its_table *t, u64 order)
 
 	t->indirect = t->reg & GITS_BASER_INDIRECT;
 	t->page_size = page_sizes[(t->reg >> 8) & 3];
-	t->entry_size = ((t->reg >> 48) & 0x1f) + 1;
+	t->entry_size = GITS_BASER_ENTRY_SIZE(t->reg);
 	t->per_page = t->page_size / t->entry_size;
 	t->size = (u64)getpagesize() << order;
 
@@ -441,7 +515,7 @@ int its_refresh(struct its *its)
 	    info_get(info, "itt_entry_size", &its->itt_entry_size))
 		return -EINVAL;
 
-	for (i = 0; i < ITS_NR_BASERS; i++) {
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
 		t = &its->table[i];
 
 		snprintf(name, sizeof(name), "baser%d", i);
@@ -459,7 +533,7 @@ int its_refresh(struct its *its)
 
 		its_parse_table(t, order);
 	}
-	its->devices = its_table(its, ITS_TABLE_DEVICES);
+	its->devices = its_table(its, GITS_BASER_TYPE_DEVICE);
 
 	return its->devices ? 0 : -ENODEV;
 }
@@ -662,8 +736,8 @@ struct its_table *its_table(struct its *its, unsigned int type)
 {
 	struct its_table *t;
 
-	for (t = its->table; t < its->table + ITS_NR_BASERS; t++) {
-		if ((t->reg & GITS_BASER_VALID) && TABLE_TYPE(t->reg) == type)
+	for (t = its->table; t < its->table + GITS_BASER_NR_REGS; t++) {
+		if ((t->reg & GITS_BASER_VALID) && GITS_BASER_TYPE(t->reg) == type)
 			return t;
 	}
 
@@ -707,7 +781,7 @@ struct its_cmd its_cmd_mapd(u32 device, unsigned int event_bits, u64 itt,
 			    bool valid)
 {
 	return (struct its_cmd) { {
-		ITS_CMD_MAPD | (u64)device << 32,
+		GITS_CMD_MAPD | (u64)device << 32,
 		event_bits - 1,
 		(itt & MASK64(51, 8)) | (valid ? BIT64(63) : 0),
 	} };
@@ -716,7 +790,7 @@ struct its_cmd its_cmd_mapd(u32 device, unsigned int event_bits, u64 itt,
 struct its_cmd its_cmd_mapti(u32 device, u32 event, u32 lpi, u16 icid)
 {
 	return (struct its_cmd) { {
-		ITS_CMD_MAPTI | (u64)device << 32,
+		GITS_CMD_MAPTI | (u64)device << 32,
 		event | (u64)lpi << 32,
 		icid,
 	} };
@@ -725,7 +799,7 @@ struct its_cmd its_cmd_mapti(u32 device, u32 event, u32 lpi, u16 icid)
 struct its_cmd its_cmd_mapc(u16 icid, u64 rdbase, bool valid)
 {
 	return (struct its_cmd) { {
-		ITS_CMD_MAPC,
+		GITS_CMD_MAPC,
 		0,
 		(rdbase & MASK64(51, 16)) | icid | (valid ? BIT64(63) : 0),
 	} };
@@ -739,7 +813,7 @@ struct its_cmd its_cmd_event(u8 cmd, u32 device, u32 event)
 struct its_cmd its_cmd_sync(u64 rdbase)
 {
 	return (struct its_cmd) { {
-		ITS_CMD_SYNC, 0, rdbase & MASK64(51, 16)
+		GITS_CMD_SYNC, 0, rdbase & MASK64(51, 16)
 	} };
 }
 
@@ -785,7 +859,7 @@ int its_write64(struct its *its, unsigned int offset, u64 val)
  * @its: the ITS
  * @ctlr: what GITS_CTLR was before
  *
- * Return: 0, the number of a signal, or -ETIMEDOUT.
+ * Return: 0, the number of a signal, or -ETIMEDOUT; then it is as it was before.
  */
 int its_disable(struct its *its, u32 *ctlr)
 {
@@ -800,6 +874,7 @@ int its_disable(struct its *its, u32 *ctlr)
 		if (its_read32(its, GITS_CTLR) & GITS_CTLR_QUIESCENT)
 			return 0;
 	}
+	its_write32(its, GITS_CTLR, *ctlr);
 
 	return -ETIMEDOUT;
 }
@@ -930,14 +1005,17 @@ static int pvm_init_vcpu(struct pvm *pvm, int kvm)
 	return ret;
 }
 
-/* The first page is the guest's code, the victim is any other. */
+/*
+ * The first page is the guest's code. The guest does not touch the second, or any
+ * other but the victim, so that what lies next to the victim is the host's.
+ */
 static int pvm_pick_victim(struct pvm *pvm, pvm_page_ok ok, void *arg)
 {
 	u64 pa = 0;
 	size_t off;
 	int ret;
 
-	for (off = getpagesize(); off < pvm->mem_size; off += getpagesize()) {
+	for (off = 2 * getpagesize(); off < pvm->mem_size; off += getpagesize()) {
 		ret = va_to_pa(pvm->mem + off, &pa);
 		if (ret)
 			return ret;

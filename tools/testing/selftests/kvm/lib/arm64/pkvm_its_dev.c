@@ -33,9 +33,58 @@
 /* An interrupt that has not arrived by then does not arrive any more. */
 #define DEADLINE_MS		60000
 
+#define NOIOMMU		"/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+
 /*
  * PCI devices and their drivers
  */
+
+/* The disks that a PCI device has become. */
+static bool disk_glob(const char *bdf, glob_t *g)
+{
+	char pattern[128];
+
+	snprintf(pattern, sizeof(pattern),
+		 "/sys/bus/pci/devices/%s/{nvme/nvme*/nvme*n*,virtio*/block/*}",
+		 bdf);
+
+	if (!glob(pattern, GLOB_BRACE, NULL, g))
+		return true;
+	globfree(g);
+
+	return false;
+}
+
+/*
+ * Whoever mounts a disk, swaps to it or makes something larger of it has it for
+ * himself, and so would be the tests.
+ */
+static bool disks_idle(const char *bdf)
+{
+	bool idle = true;
+	char path[64];
+	glob_t g;
+	size_t i;
+	int fd;
+
+	if (!disk_glob(bdf, &g))
+		return true;
+
+	for (i = 0; i < g.gl_pathc && idle; i++) {
+		snprintf(path, sizeof(path), "/dev%s",
+			 strrchr(g.gl_pathv[i], '/'));
+		fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+		idle = fd >= 0;
+		if (idle)
+			close(fd);
+		else
+			ksft_print_msg("%s, %s: left alone: %s\n", bdf, path,
+				       strerror(errno));
+	}
+	globfree(&g);
+
+	return idle;
+}
 
 static u64 pci_attr(const char *bdf, const char *attr)
 {
@@ -52,6 +101,8 @@ static u64 pci_attr(const char *bdf, const char *attr)
  * pci_find() - Find the devices that tests can have
  * @pci: filled in
  * @max: size of @pci
+ *
+ * A controller whose disks are in use is not among them.
  *
  * Return: how many there are.
  */
@@ -70,7 +121,7 @@ int pci_find(struct pci_dev *pci, int max)
 		edu = (pci_attr(de->d_name, "vendor") << 16 |
 		       pci_attr(de->d_name, "device")) == EDU_ID;
 		nvme = pci_attr(de->d_name, "class") == NVME_CLASS;
-		if (!edu && !nvme)
+		if ((!edu && !nvme) || !disks_idle(de->d_name))
 			continue;
 
 		snprintf(pci[nr].bdf, sizeof(pci->bdf), "%.15s", de->d_name);
@@ -122,7 +173,7 @@ void pci_get_driver(const char *bdf, char *name, size_t size)
  */
 int pci_set_driver(const char *bdf, const char *driver)
 {
-	char path[128], old[64];
+	char path[128], bind[128], old[64], override[64];
 	int ret;
 
 	pci_get_driver(bdf, old, sizeof(old));
@@ -137,15 +188,33 @@ int pci_set_driver(const char *bdf, const char *driver)
 			return ret;
 	}
 
+	if (!driver[0])
+		return 0;
+
+	/* Has a say when a driver is bound, and none in what is bound already. */
 	snprintf(path, sizeof(path),
 		 "/sys/bus/pci/devices/%s/driver_override", bdf);
-	ret = sysfile_write(path, driver[0] ? driver : "\n");
-	if (ret || !driver[0])
+	ret = sysfile_read(path, override, sizeof(override));
+	if (ret < 0)
+		return ret;
+	if (!strcmp(override, "(null)"))
+		strcpy(override, "\n");
+	ret = sysfile_write(path, driver);
+	if (ret)
 		return ret;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/bind", driver);
+	snprintf(bind, sizeof(bind), "/sys/bus/pci/drivers/%s/bind", driver);
+	ret = sysfile_write(bind, bdf);
+	sysfile_write(path, override);
 
-	return sysfile_write(path, bdf);
+	return ret;
+}
+
+/* Is there a VFIO that PCI devices can be given to? */
+bool vfio_present(void)
+{
+	return !access("/sys/bus/pci/drivers/vfio-pci", F_OK) &&
+	       !access("/dev/vfio/vfio", R_OK | W_OK);
 }
 
 /**
@@ -157,8 +226,7 @@ void pci_to_vfio(struct pci_dev *pci, int nr)
 {
 	int i, ret;
 
-	sysfile_write("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
-		      "1");
+	sysfile_set(NOIOMMU, "Y");
 	for (i = 0; i < nr; i++) {
 		pci_get_driver(pci[i].bdf, pci[i].driver,
 			       sizeof(pci[i].driver));
@@ -405,6 +473,16 @@ int cpu_set_online(unsigned int cpu, bool online)
 	return sysfile_write(path, online ? "1" : "0");
 }
 
+bool cpu_is_online(unsigned int cpu)
+{
+	char path[64], buf[4];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online",
+		 cpu);
+
+	return sysfile_read(path, buf, sizeof(buf)) == 1 && buf[0] == '1';
+}
+
 /*
  * Disks
  */
@@ -420,26 +498,16 @@ int cpu_set_online(unsigned int cpu, bool online)
  */
 int disk_name(const char *bdf, char *name, size_t size, bool wait)
 {
-	static const char *const where[] = {
-		"nvme/nvme*/nvme*n*", "virtio*/block/*",
-	};
-	int i, tries = wait ? DEADLINE_MS / 10 : 1;
-	char pattern[128];
-	bool found;
+	int tries = wait ? DEADLINE_MS / 10 : 1;
 	glob_t g;
 
 	/* Drivers probe on their own time, there is nothing to wait on. */
 	while (tries--) {
-		for (i = 0; i < ARRAY_SIZE(where); i++) {
-			snprintf(pattern, sizeof(pattern),
-				 "/sys/bus/pci/devices/%s/%s", bdf, where[i]);
-			found = !glob(pattern, 0, NULL, &g);
-			if (found)
-				snprintf(name, size, "%s",
-					 strrchr(g.gl_pathv[0], '/') + 1);
+		if (disk_glob(bdf, &g)) {
+			snprintf(name, size, "%s",
+				 strrchr(g.gl_pathv[0], '/') + 1);
 			globfree(&g);
-			if (found)
-				return 0;
+			return 0;
 		}
 		if (tries)
 			poll(NULL, 0, 10);
@@ -488,15 +556,19 @@ static int disk_rebind(const char *bdf, int rounds)
 		if (!ret)
 			ret = disk_read(bdf);
 	}
+	if (ret)
+		pci_set_driver(bdf, driver);
 
 	return ret;
 }
 
 /**
- * disks_rebind() - Read from all disks, let them go and come back
+ * disks_rebind() - Read from disks, let them go and come back
  * @rounds: how often
  *
- * Return: how many disks there are, or -errno.
+ * Takes all that are not in use.
+ *
+ * Return: how many these are, or -errno.
  */
 int disks_rebind(int rounds)
 {
@@ -508,7 +580,8 @@ int disks_rebind(int rounds)
 	dir = opendir("/sys/bus/pci/devices");
 	while (dir && !ret && (de = readdir(dir))) {
 		if (strlen(de->d_name) >= sizeof(((struct pci_dev *)0)->bdf) ||
-		    disk_name(de->d_name, name, sizeof(name), false))
+		    disk_name(de->d_name, name, sizeof(name), false) ||
+		    !disks_idle(de->d_name))
 			continue;
 
 		ksft_print_msg("%s, %s\n", de->d_name, name);
@@ -521,13 +594,11 @@ int disks_rebind(int rounds)
 	return ret ? ret : nr;
 }
 
-/**
- * log_complaint() - Find what the kernel must not say while a test runs
- * @text: its log, or a part of it
- *
- * Return: the pattern that was found, or NULL.
+/*
+ * The kernel's log
  */
-const char *log_complaint(const char *text)
+
+static bool is_complaint(const char *text)
 {
 	static const char *const bad[] = {
 		"ITS queue timeout", "ITS queue not draining", "ITS cmd ",
@@ -538,8 +609,60 @@ const char *log_complaint(const char *text)
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		if (strstr(text, bad[i]))
-			return bad[i];
+			return true;
 	}
 
-	return NULL;
+	return false;
+}
+
+/**
+ * log_open() - Open the kernel's log where it ends now
+ *
+ * Return: file descriptor or -errno.
+ */
+int log_open(void)
+{
+	int fd, ret;
+
+	fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+
+	if (lseek(fd, 0, SEEK_END) < 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+
+	return fd;
+}
+
+/**
+ * log_complaints() - Look for what the kernel must not say while a test runs
+ * @fd: from log_open()
+ *
+ * Reads what has come since the last time, and prints what is not good.
+ *
+ * Return: the number of complaints, or -errno.
+ */
+int log_complaints(int fd)
+{
+	char line[8192];
+	int nr = 0;
+	ssize_t n;
+
+	do {
+		n = read(fd, line, sizeof(line) - 1);
+		if (n <= 0)
+			continue;
+
+		line[n] = '\0';
+		if (is_complaint(line)) {
+			ksft_print_msg("log: %s", line);
+			nr++;
+		}
+		/* EPIPE: some lines were lost, there are others. */
+	} while (n > 0 || (n < 0 && (errno == EPIPE || errno == EINTR)));
+
+	return n < 0 && errno != EAGAIN ? -errno : nr;
 }
