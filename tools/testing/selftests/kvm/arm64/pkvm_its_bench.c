@@ -302,13 +302,14 @@ static int posted_pair(void)
  */
 
 static struct vdev nvme;
+static int nvme_events[MSIX_VECTORS];
 
 static int msix_on_off(unsigned int times)
 {
 	int ret = 0;
 
 	while (times-- && !ret) {
-		ret = vdev_vectors(&nvme, 0, MSIX_VECTORS, &nvme.event, 1);
+		ret = vdev_vectors(&nvme, 0, MSIX_VECTORS, nvme_events, MSIX_VECTORS);
 		if (!ret)
 			ret = vdev_vectors(&nvme, 0, 0, NULL, 0);
 	}
@@ -367,7 +368,7 @@ static int msix_affinity(void)
 		return 0;
 	}
 
-	ret = vdev_vectors(&nvme, 0, MSIX_VECTORS, &nvme.event, 1);
+	ret = vdev_vectors(&nvme, 0, MSIX_VECTORS, nvme_events, MSIX_VECTORS);
 	if (ret)
 		return ret;
 	if (msix_irqs(irqs, MSIX_VECTORS) != MSIX_VECTORS)
@@ -392,6 +393,10 @@ static int msix_with_nvme(void)
 
 	if (vdev_nr_vectors(&nvme) < MSIX_VECTORS)
 		return SKIP("the controller has too few vectors");
+
+	ret = events_open(nvme_events, MSIX_VECTORS);
+	if (ret)
+		return ret;
 
 	/* Not the first time, for which the kernel allocates more. */
 	ret = msix_on_off(1);

@@ -289,6 +289,8 @@ static int edu_affinity(void)
 
 static int churn(const struct pci_dev *pci, int rounds)
 {
+	static int events[MAX_VECTORS];
+	static int nr_events;
 	struct vdev v;
 	int i, nr, ret;
 
@@ -300,8 +302,17 @@ static int churn(const struct pci_dev *pci, int rounds)
 	if (nr <= 0)
 		ret = -ENODEV;
 
+	if (!ret && !pci->edu && nr_events < nr) {
+		ret = events_open(events + nr_events, nr - nr_events);
+		nr_events = nr;
+	}
+
 	for (i = 0; i < rounds && !ret; i++) {
-		ret = vdev_vectors(&v, 0, nr, &v.event, 1);
+		/* What edu sends goes to the event that edu_msi() waits for. */
+		if (pci->edu)
+			ret = vdev_vectors(&v, 0, nr, &v.event, 1);
+		else
+			ret = vdev_vectors(&v, 0, nr, events, MAX_VECTORS);
 		if (!ret && scan_irqs(pci->bdf, NULL, NULL) != nr)
 			ret = -ENODATA;
 		if (!ret && pci->edu)

@@ -32,7 +32,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,7 +44,6 @@
 
 #define MAX_DEVICES		8
 #define MAX_CPUS		64
-#define MAX_FILES		(MAX_DEVICES * (MAX_VECTORS + 16))
 
 /* Rounds of a device before it is closed */
 #define OPEN_ROUNDS		4
@@ -634,7 +632,7 @@ static void start(pthread_t *thread, void *(*fn)(void *arg), void *arg)
 static void worker_init(struct worker *w, const struct pci_dev *pci)
 {
 	struct vdev v;
-	int i, nr;
+	int nr;
 
 	w->pci = pci;
 	w->device_id = pci_requester_id(pci);
@@ -648,11 +646,8 @@ static void worker_init(struct worker *w, const struct pci_dev *pci)
 	if (nr <= 0)
 		ksft_exit_fail_msg("%s has no MSIs\n", pci->bdf);
 
-	for (i = 0; i < nr; i++) {
-		w->events[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (w->events[i] < 0)
-			ksft_exit_fail_msg("eventfd: %s\n", strerror(errno));
-	}
+	if (events_open(w->events, nr))
+		ksft_exit_fail_msg("eventfd: %s\n", strerror(errno));
 	w->nr_vectors = nr;
 }
 
@@ -752,7 +747,6 @@ int main(int argc, char **argv)
 {
 	enum pkvm_its_mode mode = pkvm_its_mode();
 	bool confined = mode == PKVM_ITS_CONFINED;
-	struct rlimit files = { MAX_FILES, MAX_FILES };
 	u64 accepted = 0, ignored = 0, held = 0, deferred = 0;
 	pthread_t mover, hotplug;
 	unsigned int complaints, seconds = 60;
@@ -796,8 +790,6 @@ int main(int argc, char **argv)
 	if (stop_event < 0)
 		ksft_exit_fail_msg("eventfd: %s\n", strerror(errno));
 
-	if (setrlimit(RLIMIT_NOFILE, &files))
-		ksft_exit_fail_msg("RLIMIT_NOFILE: %s\n", strerror(errno));
 
 	find_cpus();
 	pci_to_vfio(devices, nr_workers);

@@ -196,6 +196,7 @@ void vdev_close(struct vdev *v);
 int vdev_nr_vectors(struct vdev *v);
 int vdev_vectors(struct vdev *v, unsigned int start, unsigned int nr,
 		 const int *events, unsigned int nr_events);
+int events_open(int *events, unsigned int nr);
 int event_wait(int event, u64 *count);
 int edu_raise(struct vdev *v);
 int edu_ack(struct vdev *v);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/compiler.h>
@@ -409,6 +410,38 @@ int vdev_vectors(struct vdev *v, unsigned int start, unsigned int nr,
 	free(set);
 
 	return ret;
+}
+
+/**
+ * events_open() - Open an eventfd for each vector of a device
+ * @events: filled in
+ * @nr: how many
+ *
+ * Several vectors may go to one, but VFIO has a line in the kernel log for each
+ * that does.
+ *
+ * Return: 0 or -errno.
+ */
+int events_open(int *events, unsigned int nr)
+{
+	struct rlimit lim;
+	unsigned int i;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return -errno;
+	lim.rlim_cur += nr;
+	if (lim.rlim_max < lim.rlim_cur)
+		lim.rlim_max = lim.rlim_cur;
+	if (setrlimit(RLIMIT_NOFILE, &lim))
+		return -errno;
+
+	for (i = 0; i < nr; i++) {
+		events[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (events[i] < 0)
+			return -errno;
+	}
+
+	return 0;
 }
 
 /**
