@@ -45,7 +45,8 @@ def run(args, cwd, log, timeout=None):
 
 def make(tree, log, *targets):
     tool = os.path.join(tree, TOOL)
-    return run(["make", "-C", tool, "OUTPUT=" + tool, "CC=clang"] + [os.path.join(tool, t) for t in targets], tree, log)
+    # The dependencies that the compiler has written are copied with the trees, so no path is to be in them.
+    return run(["make", "-C", tool, "OUTPUT=.", "CC=clang"] + ["./" + t for t in targets], tree, log)
 
 
 def first_failure(log):

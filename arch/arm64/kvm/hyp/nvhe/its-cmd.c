@@ -106,29 +106,18 @@ bool its_cmd_has_record(struct its_cmd_queue *q, u64 dev_id)
 /**
  * its_cmd_add_record_page - add a page to the device records
  * @q: the queue
- * @dev_id: the DeviceID whose record is wanted; in range
+ * @dev_id: the DeviceID whose record is wanted; in range, and its_cmd_has_record() says that
+ *	    there is none. More than one page may be needed for it.
  * @page: a zeroed page, which is the queue's from now on
- *
- * Return: 0, or -EEXIST if the record of @dev_id has all it needs. More than one page
- *	   may be needed for it.
  */
-int its_cmd_add_record_page(struct its_cmd_queue *q, u64 dev_id, void *page)
+void its_cmd_add_record_page(struct its_cmd_queue *q, u64 dev_id, void *page)
 {
 	u64 ***mid = &q->records[RECORD_TOP(dev_id)];
-	u64 **leaf;
 
-	if (!*mid) {
+	if (*mid)
+		(*mid)[RECORD_MID(dev_id)] = page;
+	else
 		*mid = page;
-		return 0;
-	}
-
-	leaf = &(*mid)[RECORD_MID(dev_id)];
-	if (*leaf)
-		return -EEXIST;
-
-	*leaf = page;
-
-	return 0;
 }
 
 /**

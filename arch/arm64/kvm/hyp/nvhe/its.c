@@ -1015,7 +1015,7 @@ int __pkvm_its_add_page(u32 id, u64 dev_id, u64 pfn)
 
 	clear_page(page);
 	its->cmd.stats[PKVM_ITS_HELD_PAGES]++;
-	ret = its_cmd_add_record_page(&its->cmd, dev_id, page);
+	its_cmd_add_record_page(&its->cmd, dev_id, page);
 
 unlock:
 	hyp_spin_unlock(&its->lock);

@@ -355,13 +355,12 @@ static int msix_irqs(unsigned long *irqs, int max)
 	return nr;
 }
 
-/* There and back: the second time each has somewhere to come from. */
+/* To CPU 1 and back. Not the first time, when each has nowhere to come from. */
 static int msix_affinity(void)
 {
 	static unsigned long irqs[MSIX_VECTORS];
-	unsigned int cpu;
-	u64 start = 0;
-	int i, ret;
+	u64 start, took, least = UINT64_MAX;
+	int i, ret, round;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
 		ksft_print_msg("one CPU: affinity is not changed\n");
@@ -374,14 +373,16 @@ static int msix_affinity(void)
 	if (msix_irqs(irqs, MSIX_VECTORS) != MSIX_VECTORS)
 		return -ENOENT;
 
-	for (cpu = 2; cpu-- && !ret; ) {
+	for (round = 0; round < 2 * MSIX_ROUNDS && !ret; round++) {
 		start = thread_ticks();
 		for (i = 0; i < MSIX_VECTORS && !ret; i++)
-			ret = irq_set_cpu(irqs[i], cpu);
+			ret = irq_set_cpu(irqs[i], !(round % 2));
+		took = thread_ticks() - start;
+		if (round && took < least)
+			least = took;
 	}
 	if (!ret)
-		result("msix-2048", "affinity_instructions",
-		       thread_ticks() - start, "instructions");
+		result("msix-2048", "affinity_instructions", least, "instructions");
 
 	return ret;
 }

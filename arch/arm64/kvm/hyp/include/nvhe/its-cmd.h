@@ -133,7 +133,7 @@ struct its_cmd_queue {
 };
 
 u64 its_cmd_itt_size(const struct its_cmd_queue *q, u32 event_bits);
-int its_cmd_add_record_page(struct its_cmd_queue *q, u64 dev_id, void *page);
+void its_cmd_add_record_page(struct its_cmd_queue *q, u64 dev_id, void *page);
 bool its_cmd_has_record(struct its_cmd_queue *q, u64 dev_id);
 void *its_cmd_pop_record_page(struct its_cmd_queue *q);
 int its_cmd_map_device(struct its_cmd_queue *q, u32 dev_id, u32 event_bits, phys_addr_t itt);
