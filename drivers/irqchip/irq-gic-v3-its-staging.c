@@ -337,7 +337,7 @@ unlock:
  */
 int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops *ops)
 {
-	struct its_node *its, *last;
+	struct its_node *its, *failed;
 	const char *step;
 	int ret;
 
@@ -374,13 +374,10 @@ err_deactivate:
 	return ret;
 
 err_unregister:
-	last = its;
-	list_for_each_entry(its, nodes, entry) {
-		if (its == last)
-			break;
-
+	failed = its;
+	list_for_each_entry_continue_reverse(its, nodes, entry)
 		ops->unregister_its(its->staging.id);
-	}
+	its = failed;
 
 err_unprepare:
 	pr_err("ITS@%pa: failed to %s: %d\n", &its->phys_base, step, ret);

@@ -790,7 +790,6 @@ int main(int argc, char **argv)
 	if (stop_event < 0)
 		ksft_exit_fail_msg("eventfd: %s\n", strerror(errno));
 
-
 	find_cpus();
 	pci_to_vfio(devices, nr_workers);
 	atexit(restore);
