@@ -11,6 +11,8 @@ compare.py merge DIR FILE
 
 A test that comes out worse with the series is run again in all three set-ups, twice. Its result with the series is
 still a difference unless the base kernel has shown the same, or a worse one, in one of its own runs.
+A test that did not end once, and did in the two other runs of that set-up, is told about and counts as skipped: under
+emulation that happens to any kernel, and says nothing about this one.
 """
 import argparse
 import concurrent.futures
@@ -236,13 +238,20 @@ class Comparison:
         known = self.setups[0].splats.get(key, {})
         return [text for p, text in setup.splats.get(key, {}).items() if p not in known]
 
+    @staticmethod
+    def lone_timeout(setup, row):
+        """The only time that a test did not end, of all its runs in a set-up; None if there is no such thing."""
+        outcomes = setup.outcomes[row.key]
+        late = [o for o in outcomes if o.word == "timeout"]
+        return late[0] if len(late) == 1 and len(outcomes) >= ROUNDS else None
+
     def worse(self, row):
         """What the series does that the base kernel has not shown."""
         notes = []
         base = self.setups[0].outcomes[row.key]
         for s in self.setups[1:]:
             for o in s.outcomes[row.key]:
-                if not any(o.as_good_as(b) for b in base):
+                if not any(o.as_good_as(b) for b in base) and o is not self.lone_timeout(s, row):
                     lost = sorted(set().union(*(b.passed for b in base)) - o.passed)
                     notes.append("%s: %s%s%s" % (s.name, o.short(), ", " + o.reason if o.reason else "",
                                                  "; not passed: " + ", ".join(lost[:5]) if lost else ""))
@@ -299,6 +308,9 @@ class Comparison:
             skip = ""
             if verdict == "same" and seen[0][0].word != "pass":
                 skip = ("" if seen[0][0].word == "skip" else shown[0] + " at base: ") + seen[0][0].reason
+            late = [t.name for t in self.setups[1:] if self.lone_timeout(t, row)]
+            if late and not worse:
+                verdict, skip = "once late", "did not end once in %d runs: %s" % (ROUNDS, ", ".join(late))
             for word, reason in {(o.word, o.reason) for o in seen[0] if o.reason}:
                 reasons.setdefault((word, reason), []).append(row.name)
             table.append([row.name] + shown + [verdict])
