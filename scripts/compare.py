@@ -11,8 +11,8 @@ compare.py merge DIR FILE
 
 A test that comes out worse with the series is run again in all three set-ups, twice. Its result with the series is
 still a difference unless the base kernel has shown the same, or a worse one, in one of its own runs.
-A test that did not end once, and did in the two other runs of that set-up, is told about and counts as skipped: under
-emulation that happens to any kernel, and says nothing about this one.
+A test that did not end once, and did in the two other runs of that set-up, is told about and counts as skipped: that
+is not enough to say whose doing it was.
 """
 import argparse
 import concurrent.futures
