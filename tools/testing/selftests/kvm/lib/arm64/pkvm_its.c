@@ -1005,20 +1005,20 @@ static int pvm_init_vcpu(struct pvm *pvm, int kvm)
 	return ret;
 }
 
-/*
- * The first page is the guest's code. The guest does not touch the second, or any
- * other but the victim, so that what lies next to the victim is the host's.
- */
-static int pvm_pick_victim(struct pvm *pvm, pvm_page_ok ok, void *arg)
+static int pvm_find_page(struct pvm *pvm, pvm_page_ok ok, void *arg, bool behind_spare)
 {
-	u64 pa = 0;
+	u64 pa = 0, last;
 	size_t off;
 	int ret;
 
-	for (off = 2 * getpagesize(); off < pvm->mem_size; off += getpagesize()) {
+	for (off = getpagesize(); off < pvm->mem_size; off += getpagesize()) {
+		last = pa;
 		ret = va_to_pa(pvm->mem + off, &pa);
 		if (ret)
 			return ret;
+
+		if (behind_spare && pa != last + getpagesize())
+			continue;
 
 		if (!ok || ok(pa, arg)) {
 			pvm->victim_gpa = PVM_BASE + off;
@@ -1028,6 +1028,18 @@ static int pvm_pick_victim(struct pvm *pvm, pvm_page_ok ok, void *arg)
 	}
 
 	return -ENOMEM;
+}
+
+/*
+ * The first page is the guest's code. The guest does not touch any other but the
+ * victim. One that lies behind such a page, if there is one: then it is the host
+ * that owns what comes before the victim.
+ */
+static int pvm_pick_victim(struct pvm *pvm, pvm_page_ok ok, void *arg)
+{
+	int ret = pvm_find_page(pvm, ok, arg, true);
+
+	return ret == -ENOMEM ? pvm_find_page(pvm, ok, arg, false) : ret;
 }
 
 /* Runs the vCPU up to the next report. */
