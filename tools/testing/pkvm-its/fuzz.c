@@ -398,10 +398,13 @@ static void do_op(void)
 	case OP_POWER:
 		/* What has been executed and not been released is lost to EL2, too. */
 		lost |= !is_idle() || el2_its(its->id)->cmd.nr_releases;
-		if (choice / NR_OPS & 1)
+		if (choice / NR_OPS & 1) {
+			/* It may go through commands again that can be executed once only. */
+			lost |= el2_its(its->id)->cmd.done != el2_its(its->id)->cmd.next;
 			its_model_power_cycle(its->model);
-		else
+		} else {
 			its_model_power_off(its->model);
+		}
 		break;
 	case OP_RACE:
 		race.at = mem_nr_reads + get8();

@@ -303,13 +303,14 @@ static bool do_mapd(struct its_model *its, const u64 *cmd)
 		.itt		= cmd[2] & GENMASK_ULL(51, 8),
 		.event_bits	= field(cmd[1], 4, 0) + 1,
 	};
+	const struct its_token *old;
 	phys_addr_t where;
 	u64 size;
 
 	check_res0(cmd, GENMASK_ULL(63, 32), GENMASK_ULL(4, 0),
 		   BIT_ULL(63) | GENMASK_ULL(51, 8), 0);
 
-	find_dte(its, field(cmd[0], 63, 32), &where);
+	old = find_dte(its, field(cmd[0], 63, 32), &where);
 	if (!where)
 		return false;
 
@@ -325,7 +326,10 @@ static bool do_mapd(struct its_model *its, const u64 *cmd)
 	size = (u64)its->cfg.ite_size << token.event_bits;
 	check_access(its, token.itt, size, ACCESS_ITT);
 
-	token.mapping = ++its->nr_mappings;
+	if (its->replays && old && old->itt == token.itt && old->event_bits == token.event_bits)
+		token.mapping = old->mapping;
+	else
+		token.mapping = ++its->nr_mappings;
 	write_entry(its, where, GITS_BASER_ENTRY_SIZE(baser), ACCESS_TABLE, &token);
 
 	return true;
@@ -649,6 +653,7 @@ void its_model_power_cycle(struct its_model *its)
 	struct its_model was = *its;
 
 	its_model_power_off(its);
+	its->replays = true;
 	its->ctlr = was.ctlr & ~GITS_CTLR_ENABLE;
 	its->cbaser = was.cbaser;
 	its->cwriter = was.cwriter;

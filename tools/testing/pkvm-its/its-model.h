@@ -72,6 +72,7 @@ struct its_token {
  * @baser: GITS_BASER<n>
  * @hw_collections: the collections held in the ITS
  * @nr_mappings: number of MAPD so far
+ * @replays: after a power cycle, it may go through commands again
  * @errors: number of commands with an error
  * @executed: number of commands, by number
  * @creadr_reads: how often GITS_CREADR was read
@@ -93,6 +94,7 @@ struct its_model {
 	u64			baser[GITS_BASER_NR_REGS];
 	struct its_token	hw_collections[256];
 	u64			nr_mappings;
+	bool			replays;
 	u64			errors;
 	u64			executed[256];
 	u64			creadr_reads;
