@@ -637,8 +637,8 @@ static void suspend_with_release(void)
 	}
 }
 
-/* What is executed when EL2 can't tell any more whether the ITS is alive */
-static void executed_while_disabled(void)
+/* A device is unmapped, and the ITS does not get to it. Returns its ITT. */
+static phys_addr_t pending_unmap(void)
 {
 	phys_addr_t itt;
 
@@ -647,6 +647,15 @@ static void executed_while_disabled(void)
 	its->model->pace = ITS_STALLED;
 	its_stage(its, cmd_unmapd(DEV));
 	its_ring(its);
+
+	return itt;
+}
+
+/* What is executed when EL2 can't tell any more whether the ITS is alive */
+static void executed_while_disabled(void)
+{
+	phys_addr_t itt = pending_unmap();
+
 	disable();
 
 	/* On its way to being quiescent */
@@ -667,13 +676,8 @@ static void executed_while_disabled(void)
 /* Without a word of the host's, disabling finds out. */
 static void disabling_reaps(void)
 {
-	phys_addr_t itt;
+	phys_addr_t itt = pending_unmap();
 
-	start(ENABLED);
-	itt = test_map(its, DEV, EVENT_BITS);
-	its->model->pace = ITS_STALLED;
-	its_stage(its, cmd_unmapd(DEV));
-	its_ring(its);
 	drain();
 	EXPECT(!mem_host_write(itt, 1));
 	disable();
