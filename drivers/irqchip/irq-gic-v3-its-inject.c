@@ -357,7 +357,8 @@ static int its_inject_records(struct its_node *its, const struct its_cmd_block *
 		u32 dev_id = FIELD_GET(GENMASK_ULL(63, 32), cmd);
 
 		/* What is out of range can't be had, and is for the ITS to refuse */
-		if (FIELD_GET(GENMASK_ULL(7, 0), cmd) != GITS_CMD_MAPD || dev_id >> dev_bits)
+		if (FIELD_GET(GENMASK_ULL(7, 0), cmd) != GITS_CMD_MAPD ||
+		    dev_id >= BIT_ULL(dev_bits))
 			continue;
 
 		if (!its_staging_reserve(its, dev_id))

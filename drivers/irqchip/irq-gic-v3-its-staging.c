@@ -214,7 +214,13 @@ static int its_staging_register(struct its_node *its, const struct its_staging_o
 	if (!desc)
 		return -ENOMEM;
 
-	ret = ops->register_its(desc);
+	if (desc->nr_rdbases) {
+		ret = ops->register_its(desc);
+	} else {
+		pr_err("ITS@%pa: none of the CPUs that are up can be a target\n", &its->phys_base);
+		ret = -ENXIO;
+	}
+
 	its_staging_free(desc, its_desc_size());
 	if (ret < 0)
 		return ret;

@@ -307,6 +307,8 @@ void __init pkvm_its_end_deprivilege(bool deprivileged)
 		return;
 
 	its_end_deprivilege(deprivileged);
+	if (!deprivileged)
+		pkvm_its_policy = PKVM_ITS_FAILED;
 
 	/* EL2 refuses the GICv4 commands for now. KVM gets along without. */
 	if (!list_empty(&pkvm_its_list) && kvm_vgic_global_state.has_gicv4) {
@@ -395,7 +397,7 @@ static int __init pkvm_its_debugfs_init(void)
 	struct pkvm_its *its;
 	char name[17];
 
-	if (!is_protected_kvm_enabled())
+	if (!is_protected_kvm_enabled() || !is_kvm_arm_initialised())
 		return 0;
 
 	root = debugfs_create_dir("pkvm_its", NULL);

@@ -333,6 +333,7 @@ static void do_op(void)
 	u8 choice = get8();
 	enum op op = choice % NR_OPS;
 	phys_addr_t phys;
+	bool suspended;
 	u64 nr, rdbase;
 	u32 intid;
 
@@ -396,6 +397,11 @@ static void do_op(void)
 		mem_host_fill(phys, 256, get8() * 0x0101010101010101ULL);
 		break;
 	case OP_POWER:
+		/* EL2 won't have a running ITS lose power: see what comes of it nevertheless. */
+		suspended = pkvm_its_suspend();
+		if (!suspended && !(choice / NR_OPS & 2))
+			break;
+
 		/* What has been executed and not been released is lost to EL2, too. */
 		lost |= !is_idle() || el2_its(its->id)->cmd.nr_releases;
 		if (choice / NR_OPS & 1) {
@@ -405,6 +411,9 @@ static void do_op(void)
 		} else {
 			its_model_power_off(its->model);
 		}
+
+		if (suspended)
+			pkvm_its_resume();
 		break;
 	case OP_RACE:
 		race.at = mem_nr_reads + get8();

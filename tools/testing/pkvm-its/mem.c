@@ -661,6 +661,9 @@ int host_stage2_guard_mmio(phys_addr_t start, u64 size)
 	if (mem_call_fails())
 		return -ENOMEM;
 
+	if (find_bank(start))
+		return -EINVAL;
+
 	while (mmio->start && mmio->start != start)
 		mmio++;
 

@@ -1037,6 +1037,19 @@ static void unregister_first_of_two(void)
 		  its_stat(first, PKVM_ITS_HELD_PAGES) + its_stat(second, PKVM_ITS_HELD_PAGES));
 }
 
+/* Memory can't be guarded, and nothing is left to be undone. */
+static void registers_in_memory(void)
+{
+	phys_addr_t base;
+
+	start(&machine_default);
+	base = host_alloc(SZ_64K, SZ_64K);
+	its->cfg.its.base = base;
+	its->model->cfg.base = base;
+	EXPECT_EQ(its_register(its), -EINVAL);
+	expect_nothing_held();
+}
+
 /* IDs are not used again: there is an end to it. */
 static void all_ids(void)
 {
@@ -1333,6 +1346,7 @@ const struct test handover_tests[] = {
 	TEST(post),
 	TEST(unregister),
 	TEST(unregister_first_of_two),
+	TEST(registers_in_memory),
 	TEST(all_ids),
 	TEST(all_guards),
 	TEST(shared_vpe_table),

@@ -538,9 +538,12 @@ static void suspend_and_resume(bool power_off, unsigned int size, u32 hcc)
 	ACCEPT(its, cmd_mapti(DEV, 1, 8192, 2));
 	was = ignored();
 
+	EXPECT(!pkvm_its_suspend());
 	saved = save_disable();
+	EXPECT(pkvm_its_suspend());
 	if (power_off)
 		its_model_power_off(its->model);
+	pkvm_its_resume();
 	restore_enable(&saved, size);
 	EXPECT_EQ(ignored(), was + (size == 4));
 
@@ -635,6 +638,79 @@ static void suspend_with_release(void)
 		suspend_pending(false, powers[i]);
 		suspend_pending(true, powers[i]);
 	}
+}
+
+/* A running ITS is not to lose power, whatever it says of being quiescent. */
+static void suspend_while_running(void)
+{
+	static const enum state states[] = { ENABLED, NOT_QUIESCENT };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		start(states[i]);
+		EXPECT(!pkvm_its_suspend());
+
+		/* That has left nothing behind. */
+		disable();
+		its->model->unquiet = 0;
+		expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	}
+}
+
+/* It does not get to run until as many CPUs as have asked for that are back. */
+static void enable_while_suspending(void)
+{
+	start(DISABLED);
+	EXPECT(pkvm_its_suspend());
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	EXPECT(pkvm_its_suspend());
+	pkvm_its_resume();
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+
+	/* Commands can be committed, as on any ITS that is disabled. */
+	its_stage(its, cmd_sync(0));
+	its_ring(its);
+	EXPECT_EQ(its->model->cwriter, its->next * 32);
+
+	pkvm_its_resume();
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+}
+
+/* One that runs keeps none of the others from being enabled. */
+static void suspend_one_of_two(void)
+{
+	struct host_its *first, *second;
+
+	machine_reset();
+	first = its_up(&machine_default);
+	second = its_up(&machine_default);
+
+	its = first;
+	disable();
+	EXPECT(!pkvm_its_suspend());
+	its = second;
+	disable();
+	its = first;
+	its_write(its, GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	EXPECT(its->model->ctlr & GITS_CTLR_ENABLE);
+	EXPECT(!pkvm_its_suspend());
+	disable();
+	EXPECT(pkvm_its_suspend());
+	pkvm_its_resume();
+}
+
+/* Those that EL2 has not got, or not quite, may do as they like: there are no protected VMs. */
+static void suspend_not_active(void)
+{
+	its = its_start(&machine_default);
+	EXPECT(!its_register(its));
+	EXPECT(!its_unregister(its));
+	EXPECT(!its_register(its));
+	EXPECT(its->model->ctlr & GITS_CTLR_ENABLE);
+	EXPECT(pkvm_its_suspend());
+	pkvm_its_resume();
+	EXPECT(!its_activate(its));
+	EXPECT(!pkvm_its_suspend());
 }
 
 /* A device is unmapped, and the ITS does not get to it. Returns its ITT. */
@@ -806,6 +882,10 @@ const struct test reg_tests[] = {
 	TEST(suspend),
 	TEST(suspend_power_off),
 	TEST(suspend_with_release),
+	TEST(suspend_while_running),
+	TEST(enable_while_suspending),
+	TEST(suspend_one_of_two),
+	TEST(suspend_not_active),
 	TEST(executed_while_disabled),
 	TEST(disabling_reaps),
 	TEST(wait_budget),

@@ -270,8 +270,8 @@ static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 	if (ctlr & GITS_CTLR_ENABLE)
 		its_cmd_reap(&its->cmd);
 	else if ((val & GITS_CTLR_ENABLE) &&
-		 !(its_is_quiescent(its) && its_bases_are_committed(its) &&
-		   its_pointers_are_committed(its)))
+		 (its->nr_suspending || !its_is_quiescent(its) || !its_bases_are_committed(its) ||
+		  !its_pointers_are_committed(its)))
 		return false;
 
 	val &= GITS_CTLR_ENABLE | (its->ctlr & GITS_CTLR_ImDe);
@@ -727,9 +727,13 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	if (ret)
 		return ret;
 
-	its->guarded = true;
+	ret = host_stage2_guard_mmio(its->phys, ITS_FRAME_SIZE);
+	if (ret)
+		mmio_guard_remove(its->phys);
+	else
+		its->guarded = true;
 
-	return host_stage2_guard_mmio(its->phys, ITS_FRAME_SIZE);
+	return ret;
 }
 
 /**
@@ -937,6 +941,73 @@ int __pkvm_its_fence(phys_addr_t base, bool present)
 		mmio_guard_remove(base);
 
 	return ret;
+}
+
+static bool its_suspend_one(struct hyp_its *its)
+{
+	bool quiescent;
+
+	hyp_spin_lock(&its->lock);
+	quiescent = !its->active || its_is_quiescent(its);
+	if (quiescent)
+		its->nr_suspending++;
+	hyp_spin_unlock(&its->lock);
+
+	return quiescent;
+}
+
+static void its_resume_one(struct hyp_its *its)
+{
+	hyp_spin_lock(&its->lock);
+	its->nr_suspending--;
+	hyp_spin_unlock(&its->lock);
+}
+
+/**
+ * pkvm_its_suspend - keep the ITSs off while the system may lose power
+ *
+ * IHI 0069, GITS_CTLR.Quiescent: what an ITS has executed is sure to be in memory when it
+ * is quiescent, and power may be removed then. Without power, one that is not forgets what
+ * it holds: entries in memory may then be those of a device that has been unmapped, with
+ * the address of an ITT that was released.
+ *
+ * Context: the host is deprivileged; takes the lock of each ITS.
+ * Return: true if all are quiescent. None can be enabled then, until as many calls of
+ *	   pkvm_its_resume(). False if one is not, with nothing changed.
+ */
+bool pkvm_its_suspend(void)
+{
+	u32 id;
+
+	for (id = 0; id < nr_hyp_its; id++) {
+		if (hyp_its_nodes[id] && !its_suspend_one(hyp_its_nodes[id]))
+			goto err_resume;
+	}
+
+	return true;
+
+err_resume:
+	while (id--) {
+		if (hyp_its_nodes[id])
+			its_resume_one(hyp_its_nodes[id]);
+	}
+
+	return false;
+}
+
+/**
+ * pkvm_its_resume - undo pkvm_its_suspend()
+ *
+ * Context: the host is deprivileged; takes the lock of each ITS.
+ */
+void pkvm_its_resume(void)
+{
+	u32 id;
+
+	for (id = 0; id < nr_hyp_its; id++) {
+		if (hyp_its_nodes[id])
+			its_resume_one(hyp_its_nodes[id]);
+	}
 }
 
 /**

@@ -51,6 +51,7 @@ struct hyp_its_table {
  * @addr_bits:	number of address bits that the ITS drives
  * @wait_budget: what is left of this entry's time to wait
  * @take_budget: what is left of the memory that this entry may take, in bytes
+ * @nr_suspending: CPUs that may be about to suspend the system: the ITS stays disabled
  * @nr_pages:	size of the memory that this structure is at the start of
  * @tables:	the tables, indexed like GITS_BASER<n>
  * @cmd:	the state of the command code
@@ -69,6 +70,7 @@ struct hyp_its {
 	u32			addr_bits;
 	u32			wait_budget;
 	u64			take_budget;
+	u32			nr_suspending;
 	u64			nr_pages;
 	struct hyp_its_table	tables[GITS_BASER_NR_REGS];
 	struct its_cmd_queue	cmd;
@@ -93,5 +95,7 @@ int __pkvm_its_add_page(u32 id, u64 dev_id, u64 pfn);
 int __pkvm_its_reclaim(u32 id, phys_addr_t itt, u64 size);
 u64 __pkvm_its_stat(u32 id, u32 nr);
 bool pkvm_its_pvms_refused(void);
+bool pkvm_its_suspend(void);
+void pkvm_its_resume(void);
 
 #endif /* __ARM64_KVM_NVHE_ITS_H__ */
