@@ -411,6 +411,20 @@ static void staging_test_rdbases(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, its->desc->rdbases[1], BIT(17));
 }
 
+/* None of the CPUs that are up can be a target: nothing for a hypervisor to check against */
+static void staging_test_no_rdbase(struct kunit *test)
+{
+	struct its_node *node = &world->its[NR_ITS - 1].node;
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < nr_cpu_ids; cpu++)
+		node->collections[cpu].target_address = ~0ULL;
+
+	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ENXIO);
+	KUNIT_EXPECT_EQ(test, world->calls[FAKE_REGISTER], NR_ITS - 1);
+	expect_all_untouched(test);
+}
+
 /* Fail the first call of a kind, then the second, ..., until there is none to fail. */
 static void fail_each(struct kunit *test, enum fake_call call, int expected_calls, int err)
 {
@@ -578,6 +592,7 @@ static struct kunit_case staging_test_cases[] = {
 	KUNIT_CASE(staging_test_all),
 	KUNIT_CASE(staging_test_none),
 	KUNIT_CASE(staging_test_rdbases),
+	KUNIT_CASE(staging_test_no_rdbase),
 	KUNIT_CASE(staging_test_alloc_fails),
 	KUNIT_CASE(staging_test_register_fails),
 	KUNIT_CASE(staging_test_reserve_fails),
