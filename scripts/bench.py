@@ -166,7 +166,7 @@ def boot(numbers, mode, path, only=""):
 
 
 def ratio(a, b):
-    return round(a / b, 4) if b else 0
+    return round(a / b, 6) if b else 0
 
 
 def derive(numbers):
