@@ -214,15 +214,17 @@ class Comparison:
     def perform(self, setup, rows, number):
         """Run rows in one boot, and in more if one dies."""
         boots = 0
-        where = os.path.join(self.args.dir, setup.name, "%s-%d" % (rows[0].group, number))
+        where = os.path.join(self.args.dir, setup.name, "%s-%s-%d" % (rows[0].group, rows[0].part, number))
         while rows:
             boots += 1
             rows = self.boot(setup, rows, where if boots == 1 else "%s-%d" % (where, boots))
 
     def round(self, number, rows):
-        groups = [[r for r in rows if r.group == g] for g in ("kvm", "vfio")]
+        # One boot each; what takes longest begins first.
+        batches = [[r for r in rows if r.group == "kvm" and r.part == "all"],
+                   [r for r in rows if r.group == "kvm" and r.part == "ci"], [r for r in rows if r.group == "vfio"]]
         with concurrent.futures.ThreadPoolExecutor(self.args.boots) as pool:
-            jobs = [pool.submit(self.perform, s, g, number) for g in groups if g for s in self.setups]
+            jobs = [pool.submit(self.perform, s, b, number) for b in batches if b for s in self.setups]
             while True:
                 _, waiting = concurrent.futures.wait(jobs, timeout=30)
                 if not waiting:

@@ -25,6 +25,7 @@ CPU=${CPU:-max} GIC=${GIC:-3} SMP=${SMP:-4} CONFIG=${CONFIG:-base}
 if [ "$CONFIG" = debug ]; then MEM=${MEM:-2048}; else MEM=${MEM:-1024}; fi
 APPEND=${APPEND:-} KERNEL_TREE=${KERNEL_TREE:-} KERNEL_TARBALL=${KERNEL_TARBALL:-} T=${T:-} GDB=${GDB:-}
 DURATION=${DURATION:-60}
+CHECK_ALL_PARTS="soak debug-nvhe debug-gic4 neoverse-n1 gic3 gic4 fuzz"
 
 export CCACHE_DIR=$CACHE/ccache
 CROSS=aarch64-linux-gnu-
@@ -142,6 +143,10 @@ check_vars() {
 		$EX_USAGE ;; esac
 	case $GDB in ''|0|1) ;; *) die "GDB=$GDB is not known" "use GDB=1 or leave it out" $EX_USAGE ;; esac
 	case ${LIMIT:-1} in *[!0-9]*|0*) die "LIMIT=$LIMIT is not a number of seconds" "for example LIMIT=1200" $EX_USAGE ;; esac
+	for v in ${PARTS:-}; do
+		case " $CHECK_ALL_PARTS " in *" $v "*) ;; *)
+			die "check-all has no part $v" "PARTS takes some of: $CHECK_ALL_PARTS" $EX_USAGE ;; esac
+	done
 	case ${ALL:-} in ''|0|1) ;; *) die "ALL=$ALL is not known" "use ALL=1 or leave it out" $EX_USAGE ;; esac
 	case ${COMPARE:-} in ''|ci|all) ;; *)
 		die "COMPARE=$COMPARE is not known" "use COMPARE=ci or COMPARE=all" $EX_USAGE ;; esac
