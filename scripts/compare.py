@@ -283,7 +283,7 @@ class Comparison:
         return sorted(set(found) - listed)
 
     def report(self):
-        lines, table, tests, reasons = [], [], [], {}
+        lines, failures, table, tests, reasons = [], [], [], [], {}
         count = bad = 0
 
         def result(good, name, notes=(), skip=""):
@@ -292,6 +292,8 @@ class Comparison:
             bad += 0 if good else 1
             lines.extend("# " + n for n in notes)
             lines.append("%sok %d %s%s" % ("" if good else "not ", count, name, " # SKIP " + skip if skip else ""))
+            if not good:
+                failures.extend([lines[-1]] + ["    " + n for n in notes])
 
         for row in self.rows:
             if row.part == "never":
@@ -339,10 +341,10 @@ class Comparison:
                        "seconds": round(time.monotonic() - self.start), "tests": tests,
                        "kernel_log": {s.name: s.splats for s in self.setups}}, f, indent=1)
             f.write("\n")
-        self.print_table(table, reasons, [l for l in lines if l.startswith("not ok")])
+        self.print_table(table, reasons, failures)
         return 110 if bad else 0
 
-    def print_table(self, table, reasons, failed):
+    def print_table(self, table, reasons, failures):
         heads = ["test", "base", "off", "on", ""]
         widths = [max(len(r[i]) for r in table + [heads]) for i in range(5)]
         print("\nCPU %s, GICv%s: the kernel without the series, with kvm-arm.protected_its=off, with confined ITSs"
@@ -355,7 +357,7 @@ class Comparison:
             print("  %s: %s: %s" % (word, ", ".join(names), reason))
         words = [(r[4] + ", " + r[1].split()[0] if r[4] == "same" else r[4]) for r in table]
         print("\n%d tests: %s" % (len(table), "; ".join("%d %s" % (words.count(w), w) for w in dict.fromkeys(words))))
-        for line in failed:
+        for line in failures:
             print(line)
 
 

@@ -223,14 +223,12 @@ static bool is_idle(void)
 	return its->model->creadr == its->model->cwriter;
 }
 
-/* Is there something that EL2 has committed and the ITS will not see any more if it restarts? */
+/* Is there something that EL2 has not seen executed, and never will if the queue begins anew? */
 static bool would_lose(void)
 {
-	struct hyp_its *el2 = el2_its(its->id);
-	bool lost_power = its->model->cbaser != el2->cbaser;
+	const struct its_cmd_queue *q = &el2_its(its->id)->cmd;
 
-	return !is_idle() || el2->cmd.nr_releases ||
-	       (lost_power && el2->cmd.done != el2->cmd.next);
+	return !(its->model->ctlr & GITS_CTLR_ENABLE) && q->done != q->next;
 }
 
 static void write_register(u64 offset, u64 val, unsigned int size)
@@ -568,9 +566,6 @@ static void check_end(u64 errors)
 				mem_fail("a device cannot be unmapped");
 		}
 	}
-
-	/* EL2 has no reason to look at GITS_CREADR of an ITS that has executed everything. */
-	lost |= its->model->overtaken;
 
 	accepted = its_stat(its, PKVM_ITS_ACCEPTED);
 	sync = cmd_sync(its_model_rdbase(its->model, 0));

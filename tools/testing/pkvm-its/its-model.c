@@ -445,12 +445,6 @@ static u64 queue_size(struct its_model *its)
 	return ((its->cbaser & 0xff) + 1) * SZ_4K;
 }
 
-/* Bytes that there would be to execute with @cwriter */
-static u64 queue_pending(struct its_model *its, u64 cwriter)
-{
-	return (cwriter + queue_size(its) - its->creadr) % queue_size(its);
-}
-
 /* Executes up to @nr commands. Returns how many it did. */
 unsigned int its_model_step(struct its_model *its, unsigned int nr)
 {
@@ -603,14 +597,11 @@ static void write_reg(struct its_model *its, u64 offset, u64 val)
 			mem_fail("GITS_CBASER written while the ITS runs");
 		its->cbaser = val;
 		its->creadr = 0;
-		its->rewound = false;
 		break;
 	case GITS_CWRITER:
 		if (val & ~GENMASK_ULL(19, 5) ||
 		    (its->cbaser & GITS_CBASER_VALID && val >= queue_size(its)))
 			mem_fail("GITS_CWRITER set to 0x%llx", (unsigned long long)val);
-		if (its->rewound && queue_pending(its, val) < queue_pending(its, its->cwriter))
-			its->overtaken = true;
 		its->cwriter = val;
 		its->cwriter_writes++;
 		if (its->pace == ITS_AT_ONCE)
@@ -663,7 +654,6 @@ void its_model_power_cycle(struct its_model *its)
 
 	its_model_power_off(its);
 	its->replays = true;
-	its->rewound = was.creadr;
 	its->ctlr = was.ctlr & ~GITS_CTLR_ENABLE;
 	its->cbaser = was.cbaser;
 	its->cwriter = was.cwriter;

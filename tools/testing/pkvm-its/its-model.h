@@ -73,8 +73,6 @@ struct its_token {
  * @hw_collections: the collections held in the ITS
  * @nr_mappings: number of MAPD so far
  * @replays: after a power cycle, it may go through commands again
- * @rewound: GITS_CREADR went back in a power cycle, and the queue has not begun anew since
- * @overtaken: commands were lost because the host filled such a queue beyond GITS_CREADR
  * @errors: number of commands with an error
  * @executed: number of commands, by number
  * @creadr_reads: how often GITS_CREADR was read
@@ -97,8 +95,6 @@ struct its_model {
 	struct its_token	hw_collections[256];
 	u64			nr_mappings;
 	bool			replays;
-	bool			rewound;
-	bool			overtaken;
 	u64			errors;
 	u64			executed[256];
 	u64			creadr_reads;

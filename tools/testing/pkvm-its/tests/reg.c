@@ -749,6 +749,48 @@ static void executed_while_disabled(void)
 	its_check_held(its);
 }
 
+/*
+ * CREADR is at zero after a power cycle, and that is where the host's commands end. The ITS
+ * has not executed a single one of them: they are neither overwritten nor skipped.
+ */
+static void posted_after_power_cycle(void)
+{
+	phys_addr_t itt;
+	u32 was;
+
+	start(DISABLED);
+	test_prepare(its, DEV);
+	itt = host_alloc(test_itt_size(its, EVENT_BITS), PAGE_SIZE);
+	was = its->next;
+	its_model_power_cycle(its->model);
+	EXPECT_EQ(its->model->creadr, 0);
+	EXPECT_EQ(its->model->cwriter, was * 32);
+
+	its_stage(its, cmd_mapd(DEV, EVENT_BITS, itt));
+	while (its->next)
+		its_stage(its, cmd_sync(0));
+	expect_done(GITS_CWRITER, 0, 8);
+	EXPECT_EQ(its->model->cwriter, 0);
+	EXPECT(!mem_host_write(itt, 1));
+
+	/* Up to where they begin, and no further */
+	while (its->next != was)
+		its_stage(its, cmd_sync(0));
+	expect_ignored(GITS_CWRITER, was * 32, 8);
+	expect_done(GITS_CWRITER, (was - 1) * 32, 8);
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+
+	/* Only the host can say that they are to be dropped. The device stays EL2's. */
+	expect_done(GITS_CBASER, 0, 8);
+	its->next = 0;
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	EXPECT(!its_model_is_mapped(its->model, DEV));
+	EXPECT(!mem_host_write(itt, 1));
+	ACCEPT(its, cmd_unmapd(DEV));
+	EXPECT(mem_host_write(itt, 1));
+	its_check_held(its);
+}
+
 /* Without a word of the host's, disabling finds out. */
 static void disabling_reaps(void)
 {
@@ -887,6 +929,7 @@ const struct test reg_tests[] = {
 	TEST(suspend_one_of_two),
 	TEST(suspend_not_active),
 	TEST(executed_while_disabled),
+	TEST(posted_after_power_cycle),
 	TEST(disabling_reaps),
 	TEST(wait_budget),
 	TEST(take_budget),

@@ -159,13 +159,10 @@ static bool its_read_creadr(struct its_cmd_queue *q, u32 *offset)
 
 	*offset = readl_relaxed(its->base + GITS_CREADR) & GENMASK(19, 5);
 
-	if (!q->nr_releases)
-		return true;
-
 	/*
-	 * An ITS that lost power has CREADR at zero, whatever it has executed. Memory
-	 * must not be released on that account. Firmware may have restored the registers,
-	 * but does not enable the ITS. Checked last: it may happen meanwhile.
+	 * An ITS that lost power has CREADR at zero, whatever it has executed. Firmware may
+	 * have restored the registers, but does not enable the ITS. Checked last: it may
+	 * happen meanwhile.
 	 */
 	return gits_read_cbaser(its->base + GITS_CBASER) == its->cbaser &&
 	       readl_relaxed(its->base + GITS_CTLR) & GITS_CTLR_ENABLE;
@@ -241,19 +238,17 @@ static bool its_bases_are_committed(struct hyp_its *its)
 
 /*
  * What the hardware is about to execute must be what was committed last, not what an
- * earlier round has left in the queue. While memory waits for the hardware, CREADR must be
- * where it was when the ITS was known to be alive.
+ * earlier round has left in the queue. So CREADR must be where it was when the ITS was
+ * last known to be alive. If it is not, then the queue has to begin anew.
  */
 static bool its_pointers_are_committed(struct hyp_its *its)
 {
-	struct its_cmd_queue *q = &its->cmd;
+	u32 creadr = readl_relaxed(its->base + GITS_CREADR) & GENMASK(19, 5);
 	u32 cwriter = readl_relaxed(its->base + GITS_CWRITER) & GENMASK(19, 5);
+	const struct its_cmd_queue *q = &its->cmd;
 
-	its_cmd_reap(q);
-
-	return cwriter == q->next * sizeof(struct its_cmd_block) &&
-	       (readl_relaxed(its->base + GITS_CREADR) & GENMASK(19, 5)) ==
-	       q->done * sizeof(struct its_cmd_block);
+	return creadr == q->done * sizeof(struct its_cmd_block) &&
+	       cwriter == q->next * sizeof(struct its_cmd_block);
 }
 
 /*
@@ -290,7 +285,6 @@ static bool its_handle_cbaser(struct hyp_its *its)
 	if (!its_is_quiescent(its))
 		return false;
 
-	its_cmd_reap(&its->cmd);
 	gits_write_cbaser(its->cbaser, its->base + GITS_CBASER);
 	gits_write_cwriter(0, its->base + GITS_CWRITER);
 	its_cmd_reset(&its->cmd);
