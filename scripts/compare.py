@@ -11,8 +11,9 @@ compare.py merge DIR FILE
 
 A test that comes out worse with the series is run again in all three set-ups, twice. Its result with the series is
 still a difference unless the base kernel has shown the same, or a worse one, in one of its own runs.
-A test that did not end once, and did in the two other runs of that set-up, is told about and counts as skipped: that
-is not enough to say whose doing it was.
+What happened a single time is told about and counts as skipped: that is not enough to say whose doing it was. A test
+that did not end must do so in the two other runs of that set-up, one that failed must not fail in nine more. If the
+kernel complained, or the machine died, then once is enough.
 """
 import argparse
 import concurrent.futures
@@ -32,6 +33,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SETUPS = ("base", "off", "on")
 STATES = {"base": "none", "off": "off", "on": "confined"}
 ROUNDS = 3
+MANY_ROUNDS = 10
 RANK = {"pass": 2, "skip": 1, "fail": 0, "timeout": 0, "died": 0}
 BOOT = "(kernel log outside the tests)"
 
@@ -240,20 +242,31 @@ class Comparison:
         known = self.setups[0].splats.get(key, {})
         return [text for p, text in setup.splats.get(key, {}).items() if p not in known]
 
-    @staticmethod
-    def lone_timeout(setup, row):
-        """The only time that a test did not end, of all its runs in a set-up; None if there is no such thing."""
-        outcomes = setup.outcomes[row.key]
-        late = [o for o in outcomes if o.word == "timeout"]
-        return late[0] if len(late) == 1 and len(outcomes) >= ROUNDS else None
+    def bad_outcomes(self, setup, row):
+        base = self.setups[0].outcomes[row.key]
+        return [o for o in setup.outcomes[row.key] if not any(o.as_good_as(b) for b in base)]
+
+    def lone(self, setup, row):
+        """The only bad outcome of many in a set-up; None if there is no such thing."""
+        bad = self.bad_outcomes(setup, row)
+        if len(bad) != 1 or bad[0].word == "died":
+            return None
+        needed = ROUNDS if bad[0].word == "timeout" else MANY_ROUNDS
+        return bad[0] if len(setup.outcomes[row.key]) >= needed else None
+
+    def may_be_lone(self, row):
+        """Is it worth while to run this test, which is worse, more often?"""
+        bad = [self.bad_outcomes(s, row) for s in self.setups[1:]]
+        return (not any(self.new_splats(s, row.key) for s in self.setups[1:]) and
+                all(len(b) <= 1 and all(o.word != "died" for o in b) for b in bad))
 
     def worse(self, row):
         """What the series does that the base kernel has not shown."""
         notes = []
         base = self.setups[0].outcomes[row.key]
         for s in self.setups[1:]:
-            for o in s.outcomes[row.key]:
-                if not any(o.as_good_as(b) for b in base) and o is not self.lone_timeout(s, row):
+            for o in self.bad_outcomes(s, row):
+                if o is not self.lone(s, row):
                     lost = sorted(set().union(*(b.passed for b in base)) - o.passed)
                     notes.append("%s: %s%s%s" % (s.name, o.short(), ", " + o.reason if o.reason else "",
                                                  "; not passed: " + ", ".join(lost[:5]) if lost else ""))
@@ -262,11 +275,11 @@ class Comparison:
 
     def run(self):
         rows = self.chosen
-        for number in range(1, ROUNDS + 1):
+        for number in range(1, MANY_ROUNDS + 1):
             if number > 1:
                 self.say("once more in all set-ups: " + ", ".join(r.name for r in rows))
             self.round(number, rows)
-            rows = [r for r in rows if self.worse(r)]
+            rows = [r for r in rows if self.worse(r) and (number < ROUNDS or self.may_be_lone(r))]
             if not rows:
                 break
         return self.report()
@@ -312,9 +325,11 @@ class Comparison:
             skip = ""
             if verdict == "same" and seen[0][0].word != "pass":
                 skip = ("" if seen[0][0].word == "skip" else shown[0] + " at base: ") + seen[0][0].reason
-            late = [t.name for t in self.setups[1:] if self.lone_timeout(t, row)]
-            if late and not worse:
-                verdict, skip = "once late", "did not end once in %d runs: %s" % (ROUNDS, ", ".join(late))
+            lone = [(t, self.lone(t, row)) for t in self.setups[1:] if self.lone(t, row)]
+            if lone and not worse:
+                verdict = "once worse"
+                skip = "once in %d runs, %s" % (len(seen[1]), "; ".join("%s: %s, %s" % (t.name, o.short(), o.reason)
+                                                                       for t, o in lone))
             for word, reason in {(o.word, o.reason) for o in seen[0] if o.reason}:
                 reasons.setdefault((word, reason), []).append(row.name)
             table.append([row.name] + shown + [verdict])
