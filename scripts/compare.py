@@ -36,7 +36,7 @@ ROUNDS = 3
 MANY_ROUNDS = 10
 RANK = {"pass": 2, "skip": 1, "fail": 0, "timeout": 0, "died": 0}
 BOOT = "(kernel log outside the tests)"
-# Once in some hundred tests, and without the series just as well, EL2 has no vCPU where KVM believes it has loaded one:
+# Now and then, and without the series just as well, EL2 has no vCPU where KVM believes it has loaded one:
 # KVM_RUN gives EINVAL, and a VM that still has its vCPU loaded cannot be torn down.
 KNOWN = re.compile(r"WARNING: at (pkvm_pgtable_stage2_destroy_range|pkvm_destroy_hyp_vm|kvm_unshare_hyp)\+|Call trace:")
 TAINTED = "guest: the kernel is tainted"
