@@ -588,6 +588,28 @@ static void staging_test_reclaim(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fake_reclaim_locked(dev));
 }
 
+/* The ITS is any number of commands behind, and the queue and the count have wrapped */
+static void staging_test_cmds_done(struct kunit *test)
+{
+	static const u32 rounds[] = { 0, 1, 2, U32_MAX / ITS_CMD_QUEUE_SZ };
+	u32 i, j, left, posted, to;
+
+	for (i = 0; i < ARRAY_SIZE(rounds) * NR_ITS; i++) {
+		j = i % NR_ITS;
+		posted = rounds[i / NR_ITS] * ITS_CMD_QUEUE_SZ + fake_offsets[j];
+
+		for (left = 0; left < ITS_CMD_QUEUE_SZ; left += sizeof(struct its_cmd_block))
+			KUNIT_ASSERT_EQ(test, posted - left,
+					its_cmds_done(posted, (fake_offsets[j] - left) %
+							      ITS_CMD_QUEUE_SZ));
+	}
+
+	/* The same GITS_CREADR before the commands were read, and a round later */
+	to = fake_offsets[1];
+	KUNIT_EXPECT_LT(test, its_cmds_done(to, to - 32), to);
+	KUNIT_EXPECT_GE(test, its_cmds_done(to - 32 + ITS_CMD_QUEUE_SZ, to - 32), to);
+}
+
 static struct kunit_case staging_test_cases[] = {
 	KUNIT_CASE(staging_test_all),
 	KUNIT_CASE(staging_test_none),
@@ -605,6 +627,7 @@ static struct kunit_case staging_test_cases[] = {
 	KUNIT_CASE(staging_test_release),
 	KUNIT_CASE(staging_test_reserve),
 	KUNIT_CASE(staging_test_reclaim),
+	KUNIT_CASE(staging_test_cmds_done),
 	{}
 };
 

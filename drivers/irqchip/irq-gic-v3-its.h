@@ -114,6 +114,7 @@ struct its_node {
 	phys_addr_t		phys_base;
 	struct its_cmd_block	*cmd_base;
 	struct its_cmd_block	*cmd_write;
+	u32			cmd_posted;	/* bytes posted so far, modulo 2^32 */
 	struct its_baser	tables[GITS_BASER_NR_REGS];
 	struct its_collection	*collections;
 	struct fwnode_handle	*fwnode_handle;
@@ -159,6 +160,22 @@ struct its_device {
 	u32			device_id;
 	bool			shared;
 };
+
+/**
+ * its_cmds_done() - How much of what was posted the ITS has read
+ * @posted: its_node::cmd_posted
+ * @creadr: GITS_CREADR, read after @posted was
+ *
+ * A queue is never full (IHI 0069, GITS_CWRITER), so that what the ITS has yet to read of
+ * @posted is less than a queue, and the offset in @creadr says how much. If the ITS has read
+ * more than that meanwhile, the result is lower than what it has read, never higher.
+ *
+ * Return: bytes, modulo 2^32 as @posted is.
+ */
+static inline u32 its_cmds_done(u32 posted, u32 creadr)
+{
+	return posted - (posted - creadr) % ITS_CMD_QUEUE_SZ;
+}
 
 /* All ITSs. Only ever grows, and no more once initcalls run. */
 extern struct list_head its_nodes;
