@@ -85,6 +85,7 @@ static struct its its;
 static unsigned int cpus[MAX_CPUS];	/* those that can be taken off line */
 static unsigned int nr_cpus;
 static u64 went_off[MAX_CPUS];
+static pthread_mutex_t affinity = PTHREAD_MUTEX_INITIALIZER;
 static u64 moved, not_moved;
 static atomic_bool stop, failed, running;
 static int stop_event;
@@ -106,17 +107,26 @@ static unsigned int below(unsigned int *seed, unsigned int limit)
 	return rand_r(seed) % limit;
 }
 
-/* From any CPU; one that is not there at the moment will be next time. */
+/*
+ * From any CPU; one that is not there at the moment will be next time. The thread
+ * is not bound to it for longer than it takes to get there, nor while a CPU goes
+ * off line: the scheduler would have to break the affinity, and with PREEMPT_RT
+ * it may trip over that itself (affine_move_task()).
+ */
 static void change_cpu(unsigned int *seed)
 {
-	cpu_set_t set;
+	cpu_set_t one, all;
 
-	if (!nr_cpus)
+	if (!nr_cpus || pthread_mutex_trylock(&affinity))
 		return;
 
-	CPU_ZERO(&set);
-	CPU_SET(cpus[below(seed, nr_cpus)], &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	CPU_ZERO(&one);
+	CPU_SET(cpus[below(seed, nr_cpus)], &one);
+	memset(&all, 0xff, sizeof(all));
+	if (!sched_setaffinity(0, sizeof(one), &one))
+		sched_setaffinity(0, sizeof(all), &all);
+
+	pthread_mutex_unlock(&affinity);
 }
 
 /*
@@ -336,7 +346,9 @@ static void *cpu_thread(void *arg)
 		nr = 1 + below(&seed, nr_cpus - 1);
 
 		for (i = first; i < first + nr && !ret; i++) {
+			pthread_mutex_lock(&affinity);
 			ret = cpu_set_online(cpus[i % nr_cpus], false);
+			pthread_mutex_unlock(&affinity);
 			went_off[i % nr_cpus]++;
 		}
 		while (i-- > first) {
