@@ -15,9 +15,9 @@ What happened a single time is told about and counts as skipped: that is not eno
 that did not end must do so in the two other runs of that set-up, one that failed must not fail in nine more. If the
 machine died, or the kernel complained, then once is enough.
 
-The CPUs of a machine share a thread. With one each, QEMU 7.2 may go on with code that another CPU has patched: seen
-with the static key of preempt notifiers, which each first and last VM patches. KVM then does not load a vCPU when its
-task is scheduled in again, and KVM_RUN fails or never returns, without the series just as well.
+The CPUs of a machine share a thread. With one each, KVM_RUN now and then failed or never returned, without the series
+just as well: a vCPU was put when its task was preempted, and not loaded when that came back. The hook for it is behind
+a static key that each first and last VM patches, and QEMU 7.2 translates without a lock: it may go on with old code.
 """
 import argparse
 import concurrent.futures
