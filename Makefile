@@ -7,10 +7,10 @@ S := scripts
 .NOTPARALLEL:
 
 # Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
-export O CPU GIC SMP MEM CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL LIMIT PARTS
+export O CPU GIC SMP MEM CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL LIMIT PARTS DEBIAN TARGET
 
 .PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants selftests soak compare
-.PHONY: bench bench-publish bisect static submit range-diff rebase doctor lint clean distclean vars
+.PHONY: bench bench-publish bisect static submit range-diff rebase doctor lint fresh clean distclean vars
 
 help:
 	@echo 'pkvm-its: the GICv3 ITS confined under pKVM, and the workbench around it'
@@ -18,6 +18,7 @@ help:
 	@echo '  make run        from nothing to the demonstration: attacks on a direct and on a confined ITS'
 	@echo '  make check      from nothing to all tests; results in build/results'
 	@echo '  make check-all  the tests that take too long for make check, after it'
+	@echo '  make fresh      TARGET=check (or another) on a clone in a new minimal root of Debian, DEBIAN=12 or 13'
 	@echo '  make deps       install what is needed (Debian 12 and 13), or say what is missing'
 	@echo '  make tree       build/linux: the base kernel in git with patches/ on top (FORCE=1 starts again)'
 	@echo '  make patches    write patches/ and the mirrored files from build/linux'
@@ -107,6 +108,9 @@ check: vars
 
 check-all: tree
 	@$(S)/check-all
+
+fresh: vars
+	@$(S)/fresh
 
 lint: tree
 	@$(S)/lint
