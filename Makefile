@@ -7,7 +7,7 @@ S := scripts
 .NOTPARALLEL:
 
 # Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
-export O CPU GIC SMP MEM CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL LIMIT PARTS DEBIAN TARGET
+export O CPU GIC SMP MEM QEMU CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL LIMIT PARTS DEBIAN TARGET
 
 .PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants selftests soak compare
 .PHONY: bench bench-publish bisect static submit range-diff rebase doctor lint fresh clean distclean vars
@@ -45,6 +45,7 @@ help:
 	@echo
 	@echo '  CPU=max             max and neoverse-n1 run pKVM in hVHE, cortex-a57 in nVHE'
 	@echo '  GIC=3               3 or 4'
+	@echo '  QEMU=10.0           10.0 or 11.1 (fetched from Debian, not installed), or the path of a qemu-system-aarch64'
 	@echo '  SMP=4  MEM=1024     CPUs and MiB of the machine'
 	@echo '  CONFIG=base         base; debug: with lockdep, KASAN, UBSAN and PREEMPT_RT; bench: without checks'
 	@echo '  KERNEL_TREE=dir     own git checkout of Linux 7.3.y: a worktree of its HEAD is used'

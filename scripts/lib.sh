@@ -23,9 +23,9 @@ export MEM_GIVEN=${MEM_GIVEN-${MEM:-}}
 CPU=${CPU:-max} GIC=${GIC:-3} SMP=${SMP:-4} CONFIG=${CONFIG:-base}
 # The sanitizers of the debug kernel need memory of their own.
 if [ "$CONFIG" = debug ]; then MEM=${MEM:-2048}; else MEM=${MEM:-1024}; fi
-APPEND=${APPEND:-} KERNEL_TREE=${KERNEL_TREE:-} KERNEL_TARBALL=${KERNEL_TARBALL:-} T=${T:-} GDB=${GDB:-}
+APPEND=${APPEND:-} KERNEL_TREE=${KERNEL_TREE:-} KERNEL_TARBALL=${KERNEL_TARBALL:-} T=${T:-} GDB=${GDB:-} QEMU=${QEMU:-}
 DURATION=${DURATION:-60}
-CHECK_ALL_PARTS="soak debug-nvhe debug-gic4 neoverse-n1 gic3 gic4 fuzz"
+CHECK_ALL_PARTS="16k 64k qemu-10.0 qemu-11.1 soak debug-nvhe debug-gic4 neoverse-n1 gic3 gic4 fuzz"
 
 export CCACHE_DIR=$CACHE/ccache
 CROSS=aarch64-linux-gnu-
@@ -136,9 +136,9 @@ check_vars() {
 	[ -z "$v" ] || die "SMP=$SMP is not a number from 1 to 16" "for example SMP=4" $EX_USAGE
 	case $MEM in ''|*[!0-9]*) v=bad ;; *) v=; [ "$MEM" -ge 256 ] || v=bad ;; esac
 	[ -z "$v" ] || die "MEM=$MEM is not a number of MiB, at least 256" "for example MEM=1024" $EX_USAGE
-	case $CONFIG in base|debug|bench) ;; *)
+	case $CONFIG in base|debug|bench|16k|64k) ;; *)
 		die "CONFIG=$CONFIG is not known" \
-			"use CONFIG=base, CONFIG=debug (sanitizers, lockdep, PREEMPT_RT) or CONFIG=bench (no checks)" $EX_USAGE ;; esac
+			"use CONFIG=base, debug (sanitizers, lockdep, PREEMPT_RT), 16k or 64k (pages) or bench (no checks)" $EX_USAGE ;; esac
 	case $DURATION in ''|*[!0-9]*|0*) die "DURATION=$DURATION is not a number of seconds" "for example DURATION=600" \
 		$EX_USAGE ;; esac
 	case $GDB in ''|0|1) ;; *) die "GDB=$GDB is not known" "use GDB=1 or leave it out" $EX_USAGE ;; esac

@@ -10,7 +10,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <glob.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +211,20 @@ static void test_msis(void)
 	ksft_test_result(disks > 0 && !disk_msis() == unused, "devices_work\n");
 }
 
+/* pKVM refuses CPUs that come up after it was finalised. All else goes on working. */
+static void test_late_cpus(void)
+{
+	int cpu, ret, nr = sysconf(_SC_NPROCESSORS_CONF);
+	bool ok = nr > 1;
+
+	for (cpu = 1; cpu < nr; cpu++) {
+		ret = cpu_set_online(cpu, true);
+		ksft_print_msg("CPU %d: %s\n", cpu, strerror(-ret));
+		ok &= ret == -EINVAL && !cpu_is_online(cpu);
+	}
+	ksft_test_result(ok, "late_cpus_refused\n");
+}
+
 static void test_policy(void)
 {
 	int prot = pvm_probe(true), plain = pvm_probe(false);
@@ -307,7 +320,7 @@ static void test_guest(void)
 	}
 
 	ret = phys_read64(pvm.victim_pa, &val);
-	ksft_test_result(ret == SIGSEGV && !pvm_check(&pvm, &val),
+	ksft_test_result(ret == FAULT_STAGE2 && !pvm_check(&pvm, &val),
 			 "guest_memory\n");
 	pvm_destroy(&pvm);
 }
@@ -345,11 +358,11 @@ static void test_unused(void)
 
 int main(int argc, char **argv)
 {
-	bool count = false;
+	bool count = false, late = false;
 	long pages = -1;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "ep:h")) != -1) {
+	while ((opt = getopt(argc, argv, "elp:h")) != -1) {
 		switch (opt) {
 		case 'p':
 			pages = strtol(optarg, NULL, 10);
@@ -358,10 +371,14 @@ int main(int argc, char **argv)
 		case 'e':
 			count = true;
 			break;
+		case 'l':
+			late = true;
+			break;
 		default:
-			printf("usage: %s [-e] [-p PAGES]\n"
+			printf("usage: %s [-e] [-l] [-p PAGES]\n"
 			       "  -e  try to read all memory, and say how many pages EL2 has\n"
-			       "  -p  the same; that many it has without those for the ITSs\n",
+			       "  -l  bring up the CPUs that maxcpus= has left out: they have to fail\n"
+			       "  -p  as -e; that many it has without those for the ITSs\n",
 			       argv[0]);
 			return opt == 'h' ? 0 : KSFT_FAIL;
 		}
@@ -380,8 +397,10 @@ int main(int argc, char **argv)
 	phys_setup();
 
 	unused = param_is("irqchip.gicv3_nolpi", "1");
-	ksft_set_plan(6 + is("confined") + !is("failed") + unused);
+	ksft_set_plan(6 + is("confined") + !is("failed") + unused + late);
 	test_state();
+	if (late)
+		test_late_cpus();
 	test_pages(count, pages);
 	test_msis();
 	test_policy();

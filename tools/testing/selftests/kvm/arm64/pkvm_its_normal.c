@@ -18,6 +18,9 @@
  *	-device nvme,serial=d0,drive=d0,msix_qsize=2048
  *	-drive driver=null-co,size=64M,read-zeroes=on,if=none,id=d1
  *	-device virtio-blk-pci,drive=d1
+ *	-device pcie-pci-bridge,id=b0
+ *	-device virtio-blk-pci,drive=d2,bus=b0,addr=1.0
+ *	-device virtio-blk-pci,drive=d3,bus=b0,addr=2.0
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,6 +43,7 @@
 #define MSI_ROUNDS		64
 #define CHURN_ROUNDS		8
 #define HOTPLUG_ROUNDS		4
+#define SHARED_ROUNDS		60
 
 static struct pci_dev devices[MAX_DEVICES];
 static int nr_devices;
@@ -206,6 +210,66 @@ static int boot_device_rebind(void)
 	int ret = disks_rebind(HOTPLUG_ROUNDS);
 
 	return ret < 0 ? ret : ret ? 0 : SKIP("no disk that is not in use");
+}
+
+struct reader {
+	const char *bdf;
+	atomic_bool stop;
+	unsigned long rounds;
+	int ret;
+};
+
+static void *reader_thread(void *arg)
+{
+	struct reader *reader = arg;
+
+	while (!atomic_load(&reader->stop) && !reader->ret) {
+		reader->ret = disk_read(reader->bdf);
+		reader->rounds++;
+	}
+
+	return NULL;
+}
+
+/* One of two disks goes and comes back while the other is read. */
+static int rebind_beside(const char *bdf, const char *other)
+{
+	struct reader reader = { .bdf = other };
+	pthread_t thread;
+	int ret;
+
+	if (pthread_create(&thread, NULL, reader_thread, &reader))
+		ksft_exit_fail_msg("pthread_create\n");
+	ret = disk_rebind(bdf, SHARED_ROUNDS);
+	atomic_store(&reader.stop, true);
+	pthread_join(thread, NULL);
+
+	ksft_print_msg("%s: %d rounds, %s: read %lu times\n", bdf,
+		       SHARED_ROUNDS, other, reader.rounds);
+
+	return ret ? ret : reader.ret;
+}
+
+/*
+ * Devices behind a bridge to conventional PCI share its requester ID, and with it
+ * the DeviceID and the ITT. None of them takes those away from the others.
+ */
+static int shared_device_id(void)
+{
+	char bridge[MAX_DEVICES][16];
+	struct pci_dev disks[MAX_DEVICES];
+	int i, j, nr = disks_find(disks, MAX_DEVICES);
+
+	for (i = 0; i < nr; i++) {
+		if (!pci_conventional_bridge(&disks[i], bridge[i], sizeof(bridge[i])))
+			bridge[i][0] = '\0';
+		for (j = 0; bridge[i][0] && j < i; j++) {
+			if (!strcmp(bridge[i], bridge[j]))
+				return rebind_beside(disks[i].bdf, disks[j].bdf);
+		}
+	}
+
+	return SKIP("no two disks behind one bridge to conventional PCI");
 }
 
 static int open_edu(struct vdev *v)
@@ -517,6 +581,7 @@ static const struct {
 	{ "ctlr_reserved_bits", ctlr_reserved_bits },
 	{ "translater_untouched", translater_untouched },
 	{ "boot_device_rebind", boot_device_rebind },
+	{ "shared_device_id", shared_device_id },
 	{ "edu_msi_eventfd", edu_msi_eventfd, true },
 	{ "edu_affinity", edu_affinity, true },
 	{ "nvme_msix_churn", nvme_msix_churn, true },

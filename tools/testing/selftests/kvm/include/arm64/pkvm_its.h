@@ -31,6 +31,22 @@ enum pkvm_its_mode {
 	PKVM_ITS_FAILED,
 };
 
+/**
+ * enum fault - what stopped an access
+ * @FAULT_NONE: nothing, the access was made
+ * @FAULT_STAGE2: the hypervisor refused it
+ * @FAULT_ALIGNMENT: the CPU refused it before it reached stage 2
+ * @FAULT_EXTERNAL: it left the CPU, and the bus or the device refused it
+ * @FAULT_OTHER: anything else
+ */
+enum fault {
+	FAULT_NONE,
+	FAULT_STAGE2,
+	FAULT_ALIGNMENT,
+	FAULT_EXTERNAL,
+	FAULT_OTHER,
+};
+
 struct its_cmd {
 	u64 w[4];
 };
@@ -122,10 +138,7 @@ struct its_cmd its_cmd_sync(u64 rdbase);
 
 bool its_lpi_pending(struct its *its, u32 lpi);
 
-/*
- * Registers. All of these return 0, or the number of the signal that the access
- * was answered with.
- */
+/* Registers. A write returns 0 or an enum fault. */
 u32 its_read32(struct its *its, unsigned int offset);
 u64 its_read64(struct its *its, unsigned int offset);
 int its_write32(struct its *its, unsigned int offset, u32 val);
@@ -137,11 +150,12 @@ void *phys_map(u64 pa, size_t size);
 void phys_unmap(void *va, size_t size);
 int phys_read64(u64 pa, u64 *val);
 int phys_write64(u64 pa, u64 val);
-int try_access(void (*fn)(void *addr, void *arg), void *addr,
-	       void *arg);
-int try_read64(void *addr, u64 *val);
-int try_write32(void *addr, u32 val);
-int try_write64(void *addr, u64 val);
+enum fault try_access(void (*fn)(void *addr, void *arg), void *addr,
+		      void *arg);
+enum fault try_read64(void *addr, u64 *val);
+enum fault try_write32(void *addr, u32 val);
+enum fault try_write64(void *addr, u64 val);
+const char *fault_name(enum fault fault);
 unsigned int host_pa_bits(void);
 int iomem_find(const char *name, u64 *start, u64 *end);
 void phys_setup(void);
@@ -185,6 +199,7 @@ struct vdev {
 
 int pci_find(struct pci_dev *pci, int max);
 u32 pci_requester_id(const struct pci_dev *pci);
+bool pci_conventional_bridge(const struct pci_dev *pci, char *bdf, size_t size);
 void pci_get_driver(const char *bdf, char *name, size_t size);
 int pci_set_driver(const char *bdf, const char *driver);
 bool vfio_present(void);
@@ -206,6 +221,9 @@ bool cpu_is_online(unsigned int cpu);
 int cpu_set_online(unsigned int cpu, bool online);
 
 int disk_name(const char *bdf, char *name, size_t size, bool wait);
+int disks_find(struct pci_dev *pci, int max);
+int disk_read(const char *bdf);
+int disk_rebind(const char *bdf, int rounds);
 int disks_rebind(int rounds);
 
 int log_open(void);

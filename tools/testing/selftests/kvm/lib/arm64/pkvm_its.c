@@ -38,11 +38,27 @@ const char *skip_reason;
 static __thread sigjmp_buf fault_env;
 static __thread sig_atomic_t fault_armed;
 
-static void fault_handler(int sig)
+/*
+ * The kernel derives signal and code from the syndrome. The tests map everything for
+ * reading and writing, so SEGV_ACCERR can only be a fault of stage 2.
+ */
+static enum fault fault_from_siginfo(const siginfo_t *info)
+{
+	if (info->si_signo == SIGSEGV && info->si_code == SEGV_ACCERR)
+		return FAULT_STAGE2;
+	if (info->si_signo == SIGBUS && info->si_code == BUS_ADRALN)
+		return FAULT_ALIGNMENT;
+	if (info->si_signo == SIGBUS && info->si_code == BUS_OBJERR)
+		return FAULT_EXTERNAL;
+
+	return FAULT_OTHER;
+}
+
+static void fault_handler(int sig, siginfo_t *info, void *context)
 {
 	if (READ_ONCE(fault_armed)) {
 		WRITE_ONCE(fault_armed, 0);
-		siglongjmp(fault_env, sig);
+		siglongjmp(fault_env, fault_from_siginfo(info));
 	}
 
 	signal(sig, SIG_DFL);
@@ -59,7 +75,10 @@ static void fault_handler(int sig)
  */
 void pkvm_its_setup(void)
 {
-	struct sigaction sa = { .sa_handler = fault_handler };
+	struct sigaction sa = {
+		.sa_sigaction	= fault_handler,
+		.sa_flags	= SA_SIGINFO,
+	};
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
 
 	if (access("/sys/kernel/debug/kvm", F_OK) &&
@@ -243,21 +262,43 @@ void phys_unmap(void *va, size_t size)
  * @addr: passed to @fn
  * @arg: passed to @fn
  *
- * Return: 0, or the number of the signal that was received.
+ * Return: FAULT_NONE (0), or what stopped the access.
  */
-int try_access(void (*fn)(void *addr, void *arg), void *addr,
-	       void *arg)
+enum fault try_access(void (*fn)(void *addr, void *arg), void *addr,
+		      void *arg)
 {
-	int sig;
+	enum fault fault;
 
-	sig = sigsetjmp(fault_env, 1);
-	if (!sig) {
+	fault = sigsetjmp(fault_env, 1);
+	if (!fault) {
 		WRITE_ONCE(fault_armed, 1);
 		fn(addr, arg);
 		WRITE_ONCE(fault_armed, 0);
 	}
 
-	return sig;
+	return fault;
+}
+
+/**
+ * fault_name() - Describe a fault in a message
+ * @fault: the fault
+ */
+const char *fault_name(enum fault fault)
+{
+	switch (fault) {
+	case FAULT_NONE:
+		return "no fault";
+	case FAULT_STAGE2:
+		return "a stage-2 fault";
+	case FAULT_ALIGNMENT:
+		return "an alignment fault of the CPU";
+	case FAULT_EXTERNAL:
+		return "an external abort";
+	case FAULT_OTHER:
+		break;
+	}
+
+	return "another fault";
 }
 
 static void do_read64(void *addr, void *arg)
@@ -284,17 +325,17 @@ static void do_write32(void *addr, void *arg)
 		     : : "r" (*(u32 *)arg), "r" (addr) : "memory");
 }
 
-int try_read64(void *addr, u64 *val)
+enum fault try_read64(void *addr, u64 *val)
 {
 	return try_access(do_read64, addr, val);
 }
 
-int try_write64(void *addr, u64 val)
+enum fault try_write64(void *addr, u64 val)
 {
 	return try_access(do_write64, addr, &val);
 }
 
-int try_write32(void *addr, u32 val)
+enum fault try_write32(void *addr, u32 val)
 {
 	return try_access(do_write32, addr, &val);
 }
@@ -859,7 +900,7 @@ int its_write64(struct its *its, unsigned int offset, u64 val)
  * @its: the ITS
  * @ctlr: what GITS_CTLR was before
  *
- * Return: 0, the number of a signal, or -ETIMEDOUT; then it is as it was before.
+ * Return: 0, an enum fault, or -ETIMEDOUT; then it is as it was before.
  */
 int its_disable(struct its *its, u32 *ctlr)
 {

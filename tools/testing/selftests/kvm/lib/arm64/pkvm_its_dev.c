@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,9 @@
 #define EDU_RAISE		0x60
 #define EDU_ACK			0x64
 #define NVME_CLASS		0x010802
+#define PCI_CLASS_BRIDGE_PCI	0x0604
+
+#define MAX_DISKS		8
 
 /* Each ends with an interrupt. */
 #define DISK_READS		64
@@ -209,6 +213,36 @@ int pci_set_driver(const char *bdf, const char *driver)
 	sysfile_write(path, override);
 
 	return ret;
+}
+
+/**
+ * pci_conventional_bridge() - Find the bridge whose requester ID a device has
+ * @pci: the device
+ * @bdf: the bridge
+ * @size: size of @bdf
+ *
+ * What is not PCI Express and behind a bridge has no requester ID of its own.
+ *
+ * Return: true if it is such a device.
+ */
+bool pci_conventional_bridge(const struct pci_dev *pci, char *bdf, size_t size)
+{
+	char path[128], link[PATH_MAX], *bridge;
+
+	/* Only PCI Express devices have this attribute. */
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/max_link_speed",
+		 pci->bdf);
+	if (!access(path, F_OK))
+		return false;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/..", pci->bdf);
+	if (!realpath(path, link))
+		return false;
+
+	bridge = strrchr(link, '/') + 1;
+	snprintf(bdf, size, "%s", bridge);
+
+	return pci_attr(bridge, "class") >> 8 == PCI_CLASS_BRIDGE_PCI;
 }
 
 /* Is there a VFIO that PCI devices can be given to? */
@@ -549,9 +583,15 @@ int disk_name(const char *bdf, char *name, size_t size, bool wait)
 	return -ENOENT;
 }
 
-static int disk_read(const char *bdf)
+/**
+ * disk_read() - Read from the disk that a PCI device has become
+ * @bdf: the device
+ *
+ * Return: 0 or -errno.
+ */
+int disk_read(const char *bdf)
 {
-	static char buf[4096] __aligned(4096);
+	static __thread char buf[4096] __aligned(4096);
 	char path[64], name[32];
 	int fd, i, ret;
 
@@ -574,7 +614,14 @@ static int disk_read(const char *bdf)
 	return ret;
 }
 
-static int disk_rebind(const char *bdf, int rounds)
+/**
+ * disk_rebind() - Read from a disk, let it go and come back
+ * @bdf: the PCI device
+ * @rounds: how often
+ *
+ * Return: 0 or -errno.
+ */
+int disk_rebind(const char *bdf, int rounds)
 {
 	char driver[64];
 	int i, ret;
@@ -596,6 +643,36 @@ static int disk_rebind(const char *bdf, int rounds)
 }
 
 /**
+ * disks_find() - Find the disks that are not in use
+ * @pci: filled in
+ * @max: size of @pci
+ *
+ * Return: how many there are.
+ */
+int disks_find(struct pci_dev *pci, int max)
+{
+	struct dirent *de;
+	char name[32];
+	int nr = 0;
+	DIR *dir;
+
+	dir = opendir("/sys/bus/pci/devices");
+	while (dir && nr < max && (de = readdir(dir))) {
+		if (strlen(de->d_name) >= sizeof(pci->bdf) ||
+		    disk_name(de->d_name, name, sizeof(name), false) ||
+		    !disks_idle(de->d_name))
+			continue;
+
+		ksft_print_msg("%s, %s\n", de->d_name, name);
+		snprintf(pci[nr++].bdf, sizeof(pci->bdf), "%.15s", de->d_name);
+	}
+	if (dir)
+		closedir(dir);
+
+	return nr;
+}
+
+/**
  * disks_rebind() - Read from disks, let them go and come back
  * @rounds: how often
  *
@@ -605,26 +682,16 @@ static int disk_rebind(const char *bdf, int rounds)
  */
 int disks_rebind(int rounds)
 {
-	int ret = 0, nr = 0;
-	struct dirent *de;
-	char name[32];
-	DIR *dir;
+	struct pci_dev disks[MAX_DISKS];
+	int i, ret, nr = disks_find(disks, MAX_DISKS);
 
-	dir = opendir("/sys/bus/pci/devices");
-	while (dir && !ret && (de = readdir(dir))) {
-		if (strlen(de->d_name) >= sizeof(((struct pci_dev *)0)->bdf) ||
-		    disk_name(de->d_name, name, sizeof(name), false) ||
-		    !disks_idle(de->d_name))
-			continue;
-
-		ksft_print_msg("%s, %s\n", de->d_name, name);
-		ret = disk_rebind(de->d_name, rounds);
-		nr++;
+	for (i = 0; i < nr; i++) {
+		ret = disk_rebind(disks[i].bdf, rounds);
+		if (ret)
+			return ret;
 	}
-	if (dir)
-		closedir(dir);
 
-	return ret ? ret : nr;
+	return nr;
 }
 
 /*
