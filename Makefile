@@ -15,7 +15,7 @@ export O CPU GIC SMP MEM QEMU CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATIO
 help:
 	@echo 'pkvm-its: the GICv3 ITS confined under pKVM, and the workbench around it'
 	@echo
-	@echo '  make run        from nothing to the demonstration: attacks on a direct and on a confined ITS'
+	@echo '  make run        from nothing to the demonstration: attacks on a direct and on a confined GIC'
 	@echo '  make check      from nothing to all tests; results in build/results'
 	@echo '  make check-all  the tests that take too long for make check, after it'
 	@echo '  make fresh      TARGET=check (or another) on a clone in a new minimal root of Debian, DEBIAN=12 or 13'

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The demonstration's table.
 
-Usage: run-table.py DIRECT_DIR PROTECTED_DIR OUT.json KEY=VALUE...
-Reads share/out ("# result <attack> <word>") and console.log of both boots. Exit 0 only if every attack
-succeeded (corrupted, reached) on the direct ITS and was blocked on the confined one, and the kernel itself
-says that the ITS was off and confined.
+Usage: run-table.py OUT.json KEY=VALUE... MODE:TEST=DIR...
+Reads share/out ("# result <attack> <word>") and console.log of each boot of TEST, MODE being off or on. Exit 0 only if
+every attack succeeded (corrupted, reached) on the direct GIC and was blocked on the confined one, and the kernel itself
+says that it was off and confined.
 """
 import json
 import os
@@ -38,7 +38,7 @@ def mode(path):
 
 
 def state(path):
-    """What the kernel itself says of its ITSs (pkvm_its/state in debugfs)."""
+    """What the kernel itself says of its GIC (pkvm_its/state in debugfs)."""
     try:
         with open(os.path.join(path, "share", "state")) as f:
             return f.read().strip()
@@ -47,40 +47,48 @@ def state(path):
 
 
 def main():
-    direct_dir, protected_dir, out = sys.argv[1:4]
-    record = dict(a.split("=", 1) for a in sys.argv[4:])
-    direct, protected = results(direct_dir), results(protected_dir)
-    names = list(direct) + [n for n in protected if n not in direct]
-    # What this machine has not got (say, GICv4 commands on a GICv3) is no attack here, but it is named.
-    skipped = [n for n in names if direct.get(n) == "skipped" and protected.get(n) == "skipped"]
-    names = [n for n in names if n not in skipped]
+    out = sys.argv[1]
+    given = dict(a.split("=", 1) for a in sys.argv[2:])
+    record = {k: v for k, v in given.items() if ":" not in k}
+    boots = {tuple(k.split(":", 1)): v for k, v in given.items() if ":" in k}
+    rows, skipped = [], []
+    for test in dict.fromkeys(t for _, t in boots):
+        direct, protected = results(boots["off", test]), results(boots["on", test])
+        for name in dict.fromkeys([*direct, *protected]):
+            row = {"attack": name, "test": test, "direct": direct.get(name, "missing"),
+                   "protected": protected.get(name, "missing")}
+            # What does not work on a direct GIC (GICv4 commands on a GICv3; what the CPU refuses) is no attack here. It is named.
+            if row["direct"] == "skipped" and row["protected"] in ("skipped", "blocked"):
+                skipped.append(name)
+            else:
+                rows.append(row)
     record["skipped"] = skipped
-    record["mode"] = mode(protected_dir)
-    record["state"] = {"direct": state(direct_dir), "protected": state(protected_dir)}
-    record["attacks"] = [{"attack": n, "direct": direct.get(n, "missing"), "protected": protected.get(n, "missing")}
-                         for n in names]
+    record["mode"] = mode(boots["off", rows[0]["test"]] if rows else "")
+    record["state"] = {"direct": sorted({state(d) for (m, _), d in boots.items() if m == "off"}),
+                       "protected": sorted({state(d) for (m, _), d in boots.items() if m == "on"})}
+    record["attacks"] = rows
     with open(out + ".part", "w") as f:
         json.dump(record, f, indent=1)
         f.write("\n")
     os.replace(out + ".part", out)
 
-    good = [a for a in record["attacks"] if a["direct"] in ("corrupted", "reached") and a["protected"] == "blocked"]
-    width = max([len(n) for n in names] + [6])
-    print("%-*s  %-12s  %s" % (width, "attack", "direct ITS", "confined ITS"))
+    good = [r for r in rows if r["direct"] in ("corrupted", "reached") and r["protected"] == "blocked"]
+    width = max([len(r["attack"]) for r in rows] + [6])
+    print("%-*s  %-12s  %s" % (width, "attack", "direct GIC", "confined GIC"))
     print("%s  %s  %s" % ("-" * width, "-" * 12, "-" * 12))
-    for a in record["attacks"]:
-        note = "" if a in good else "   <-- not as it should be"
-        print("%-*s  %-12s  %s%s" % (width, a["attack"], a["direct"], a["protected"], note))
+    for r in rows:
+        note = "" if r in good else "   <-- not as it should be"
+        print("%-*s  %-12s  %s%s" % (width, r["attack"], r["direct"], r["protected"], note))
     print()
-    print("%d attacks, %d succeed on a direct ITS and are blocked on a confined one (Linux %s, %s, CPU %s, QEMU %s)" % (
-        len(names), len(good), record.get("kernel", ""), record["mode"], record.get("cpu", ""), record.get("qemu", "")))
+    print("%d attacks, %d succeed on a direct GIC and are blocked on a confined one (Linux %s, %s, CPU %s, QEMU %s)" % (
+        len(rows), len(good), record.get("kernel", ""), record["mode"], record.get("cpu", ""), record.get("qemu", "")))
     if skipped:
         print("not possible on this machine: " + ", ".join(skipped))
-    proper = record["state"] == {"direct": "off", "protected": "confined"}
+    proper = record["state"] == {"direct": ["off"], "protected": ["confined"]}
     if not proper:
-        print("the kernel calls its ITSs \"%(direct)s\" in the direct boot and \"%(protected)s\" in the confined one; "
-              "it should be off and confined" % record["state"])
-    sys.exit(0 if proper and names and len(good) == len(names) else 1)
+        print("the kernel calls its GIC %s in the direct boots and %s in the confined ones; it should be off and confined" % (
+            ", ".join(record["state"]["direct"]), ", ".join(record["state"]["protected"])))
+    sys.exit(0 if proper and rows and len(good) == len(rows) else 1)
 
 
 main()

@@ -14,6 +14,9 @@
  *	sync	waits until the ITS has read all that is queued
  *	page	allocates zeroed pages that are never freed
  *
+ * its_inject/map maps a page of memory, by its physical address, that KVM then accepts
+ * as memory of a VM: one of the tables that the GIC uses, for example.
+ *
  * its_inject.fail=<step>[:<n>] on the command line has a step of the hand-over
  * fail when it is taken for the nth time:
  *
@@ -26,6 +29,7 @@
  *	itt		the hypervisor refuses its ITT
  *	activate	the hypervisor refuses to take the queue
  *	fence		an ITS that the driver does not use is running
+ *	gicv5		the host has a GICv5 (CONFIG_ARM_GIC_V3_ITS_INJECT_ALLOC)
  *
  * its_inject/fail then has the step, n, and how often the step was taken: if that
  * is less than n, nothing has failed.
@@ -40,6 +44,7 @@
 #include <linux/iopoll.h>
 #include <linux/kprobes.h>
 #include <linux/kstrtox.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/of.h>
 #include <linux/of_address.h>
@@ -64,7 +69,7 @@ static int __init its_inject_fail_cfg(char *arg)
 {
 	static const char * const steps[] = {
 		"alloc", "register", "descriptor", "reserve", "record", "map", "itt",
-		"activate", "fence",
+		"activate", "fence", "gicv5",
 	};
 	size_t len;
 	int i;
@@ -136,12 +141,35 @@ static struct kprobe its_inject_probe[] = {
 	{ .symbol_name = "its_end_deprivilege", .pre_handler = its_inject_end },
 };
 
+static int its_inject_gicv5(struct kprobe *p, struct pt_regs *regs)
+{
+	if (!its_inject_turn("gicv5"))
+		return 0;
+
+	regs_set_return_value(regs, true);
+	override_function_with_return(regs);
+
+	return 1;
+}
+NOKPROBE_SYMBOL(its_inject_gicv5);
+
+static struct kprobe its_inject_gicv5_probe = {
+	.symbol_name	= "pkvm_its_host_has_gicv5",
+	.pre_handler	= its_inject_gicv5,
+};
+
 static int __init its_inject_probe_init(void)
 {
 	unsigned int i;
 	int ret;
 
-	if (!its_inject_step || strcmp(its_inject_step, "alloc"))
+	if (!its_inject_step)
+		return 0;
+
+	if (!strcmp(its_inject_step, "gicv5"))
+		return register_kprobe(&its_inject_gicv5_probe);
+
+	if (strcmp(its_inject_step, "alloc"))
 		return 0;
 
 	for (i = 0; i < ARRAY_SIZE(its_inject_probe); i++) {
@@ -496,6 +524,29 @@ static const struct file_operations page_fops = {
 	.llseek	= default_llseek,
 };
 
+/*
+ * A malicious host donates whatever page it wants. KVM has two conditions that are for
+ * the host's own good: /dev/mem will not do, and the page looks like anonymous memory.
+ */
+static int map_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct page *page = pfn_to_online_page(vma->vm_pgoff);
+
+	if (!page || vma_pages(vma) != 1 || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+
+	folio_set_swapbacked(page_folio(page));
+
+	return vm_insert_page(vma, vma->vm_start, page);
+}
+
+static const struct file_operations map_fops = {
+	.owner	= THIS_MODULE,
+	.open	= simple_open,
+	.mmap	= map_mmap,
+	.llseek	= noop_llseek,
+};
+
 static int __init its_inject_init(void)
 {
 	struct dentry *root, *dir;
@@ -508,6 +559,9 @@ static int __init its_inject_init(void)
 		if (!strcmp(its_inject_step, "fence") && its_inject_times)
 			its_inject_run(false);
 	}
+
+	/* The file stays for good, and debugfs does not pass mmap() on. */
+	debugfs_create_file_unsafe("map", 0600, root, NULL, &map_fops);
 
 	/* ITSs are only ever added, and only early during boot. */
 	list_for_each_entry(its, &its_nodes, entry) {

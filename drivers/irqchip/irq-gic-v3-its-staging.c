@@ -78,6 +78,27 @@ void its_staging_free(void *addr, size_t size)
 	free_pages((unsigned long)addr, get_order(size));
 }
 
+/**
+ * its_staging_addr_bits - find out how many bits of an address an ITS keeps
+ * @base: the ITS's registers; it is disabled and quiescent, and its queue not set up yet
+ *
+ * GITS_CBASER has bits [51:12] of an address, and those above the ITS's own address size
+ * are RES0 (IHI 0069, GITS_CBASER). An address that is only sent in a command, as an ITT's
+ * is, can't be read back: it must not have more bits than the register keeps.
+ *
+ * Return: the number of bits, 16 to 52.
+ */
+u32 its_staging_addr_bits(void __iomem *base)
+{
+	u64 kept;
+
+	gits_write_cbaser(GENMASK_ULL(51, 16), base + GITS_CBASER);
+	kept = gits_read_cbaser(base + GITS_CBASER) & GENMASK_ULL(51, 16);
+	gits_write_cbaser(0, base + GITS_CBASER);
+
+	return __ffs64(~(kept | GENMASK_ULL(15, 0)));
+}
+
 static bool its_table_is_staged(struct its_baser *baser)
 {
 	const u64 mask = GITS_BASER_VALID | GITS_BASER_INDIRECT;
@@ -182,17 +203,19 @@ static struct its_staging_desc *its_staging_describe(struct its_node *its)
 	desc->base = its->phys_base;
 	desc->typer = its->typer;
 	desc->cbaser = gits_read_cbaser(its->base + GITS_CBASER);
+	desc->hw_queue = virt_to_phys(its->cmd_base);
 	desc->queue = virt_to_phys(staging->queue);
 	desc->queue_nc = its->flags & ITS_FLAGS_CMDQ_NEEDS_FLUSHING;
 	desc->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, its->typer) + 1;
 	desc->lpi_bits = its_lpi_bits();
-	desc->addr_bits = its_addr_bits();
+	desc->addr_bits = min(its->addr_bits, its_addr_bits());
 
 	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
 		if (!(its->tables[i].val & GITS_BASER_VALID))
 			continue;
 
 		desc->tables[i].baser = its->tables[i].val;
+		desc->tables[i].base = virt_to_phys(its->tables[i].base);
 		if (staging->tables[i])
 			desc->tables[i].staging = virt_to_phys(staging->tables[i]);
 	}
@@ -214,12 +237,14 @@ static int its_staging_register(struct its_node *its, const struct its_staging_o
 	if (!desc)
 		return -ENOMEM;
 
-	if (desc->nr_rdbases) {
-		ret = ops->register_its(desc);
-	} else {
+	ret = -ENXIO;
+	if (!desc->nr_rdbases)
 		pr_err("ITS@%pa: none of the CPUs that are up can be a target\n", &its->phys_base);
-		ret = -ENXIO;
-	}
+	else if (GITS_CBASER_ADDRESS(desc->cbaser) != desc->hw_queue)
+		pr_err("ITS@%pa: GITS_CBASER dropped bits of %pa\n", &its->phys_base,
+		       &desc->hw_queue);
+	else
+		ret = ops->register_its(desc);
 
 	its_staging_free(desc, its_desc_size());
 	if (ret < 0)

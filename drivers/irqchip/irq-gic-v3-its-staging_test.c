@@ -197,7 +197,8 @@ static void fake_its_init(struct kunit *test, struct fake_its *its, u32 i)
 	node->cmd_write = (void *)node->cmd_base + fake_offsets[i];
 	node->typer = FIELD_PREP(GITS_TYPER_ITT_ENTRY_SIZE, 7 + i) | GITS_TYPER_PTA;
 	node->flags = i == 1 ? ITS_FLAGS_CMDQ_NEEDS_FLUSHING : 0;
-	writeq_relaxed(GITS_CBASER_VALID | i << 16, node->base + GITS_CBASER);
+	node->addr_bits = 52 - i;
+	writeq_relaxed(GITS_CBASER_VALID | virt_to_phys(node->cmd_base), node->base + GITS_CBASER);
 	writel_relaxed(fake_offsets[i], node->base + GITS_CWRITER);
 	writel_relaxed(fake_offsets[i], node->base + GITS_CREADR);
 
@@ -334,16 +335,19 @@ static void expect_described(struct kunit *test, struct fake_its *its)
 	KUNIT_EXPECT_EQ(test, desc->base, node->phys_base);
 	KUNIT_EXPECT_EQ(test, desc->typer, node->typer);
 	KUNIT_EXPECT_EQ(test, desc->cbaser, gits_read_cbaser(node->base + GITS_CBASER));
+	KUNIT_EXPECT_EQ(test, desc->hw_queue, virt_to_phys(its->before.cmd_base));
 	KUNIT_EXPECT_EQ(test, desc->queue, virt_to_phys(node->staging.queue));
 	KUNIT_EXPECT_EQ(test, desc->queue_nc, node == &world->its[1].node);
 	KUNIT_EXPECT_EQ(test, desc->lpi_bits, its_lpi_bits());
-	KUNIT_EXPECT_EQ(test, desc->addr_bits, its_addr_bits());
+	KUNIT_EXPECT_EQ(test, desc->addr_bits, min(node->addr_bits, its_addr_bits()));
 	KUNIT_EXPECT_EQ(test, desc->itt_entry_size,
 			FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, node->typer) + 1);
 
 	KUNIT_EXPECT_EQ(test, desc->tables[0].baser, node->tables[0].val);
+	KUNIT_EXPECT_EQ(test, desc->tables[0].base, virt_to_phys(its->l1));
 	KUNIT_EXPECT_EQ(test, desc->tables[0].staging, virt_to_phys(node->staging.tables[0]));
 	KUNIT_EXPECT_EQ(test, desc->tables[1].baser, node->tables[1].val);
+	KUNIT_EXPECT_EQ(test, desc->tables[1].base, virt_to_phys(its->flat));
 	KUNIT_EXPECT_EQ(test, desc->tables[1].staging, 0);
 	for (i = 2; i < GITS_BASER_NR_REGS; i++) {
 		KUNIT_EXPECT_EQ(test, desc->tables[i].baser, 0);
@@ -423,6 +427,29 @@ static void staging_test_no_rdbase(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ENXIO);
 	KUNIT_EXPECT_EQ(test, world->calls[FAKE_REGISTER], NR_ITS - 1);
 	expect_all_untouched(test);
+}
+
+/* RK356x: GITS_CBASER keeps fewer bits than the queue's address has */
+static void staging_test_cbaser_drops_bits(struct kunit *test)
+{
+	struct its_node *node = &world->its[NR_ITS - 1].node;
+	phys_addr_t queue = virt_to_phys(node->cmd_base);
+
+	writeq_relaxed(GITS_CBASER_VALID | (queue & ~BIT_ULL(fls64(queue) - 1)),
+		       node->base + GITS_CBASER);
+
+	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ENXIO);
+	KUNIT_EXPECT_EQ(test, world->calls[FAKE_REGISTER], NR_ITS - 1);
+	expect_all_untouched(test);
+}
+
+/* Memory keeps all bits. The register is left without a queue. */
+static void staging_test_addr_bits(struct kunit *test)
+{
+	struct its_node *node = &world->its[0].node;
+
+	KUNIT_EXPECT_EQ(test, its_staging_addr_bits(node->base), 52);
+	KUNIT_EXPECT_EQ(test, gits_read_cbaser(node->base + GITS_CBASER), 0);
 }
 
 /* Fail the first call of a kind, then the second, ..., until there is none to fail. */
@@ -615,6 +642,8 @@ static struct kunit_case staging_test_cases[] = {
 	KUNIT_CASE(staging_test_none),
 	KUNIT_CASE(staging_test_rdbases),
 	KUNIT_CASE(staging_test_no_rdbase),
+	KUNIT_CASE(staging_test_cbaser_drops_bits),
+	KUNIT_CASE(staging_test_addr_bits),
 	KUNIT_CASE(staging_test_alloc_fails),
 	KUNIT_CASE(staging_test_register_fails),
 	KUNIT_CASE(staging_test_reserve_fails),

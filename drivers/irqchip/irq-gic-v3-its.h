@@ -130,6 +130,7 @@ struct its_node {
 	unsigned int		msi_domain_flags;
 	u32			pre_its_base; /* for Socionext Synquacer */
 	int			vlpi_redist_offset;
+	u32			addr_bits; /* of those that GITS_CBASER has */
 	struct its_staging	staging;
 };
 
@@ -189,9 +190,15 @@ int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops 
 void its_staging_release(struct list_head *nodes);
 
 #ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
+u32 its_staging_addr_bits(void __iomem *base);
 bool its_staging_reserve(struct its_node *its, u32 dev_id);
 bool its_staging_reclaim(struct its_device *its_dev);
 #else
+static inline u32 its_staging_addr_bits(void __iomem *base)
+{
+	return 52;
+}
+
 static inline bool its_staging_reserve(struct its_node *its, u32 dev_id)
 {
 	return true;

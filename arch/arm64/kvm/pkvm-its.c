@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Confinement of GICv3 ITSs under protected KVM, the host's side: what the ITS driver
- * asks for becomes hypercalls, and what happens if an ITS can't be confined is decided.
+ * Confinement of the GICv3 under protected KVM, the host's side: what the drivers ask for
+ * becomes hypercalls, and what happens if an ITS or a redistributor can't be confined is
+ * decided.
  */
 
 #include <linux/acpi.h>
@@ -266,8 +267,46 @@ static int __init pkvm_its_fence_unused(void)
 	return 0;
 }
 
+/* Out of line and not __init, so that a kprobe can replace it on a machine without GICv5 */
+static noinline bool pkvm_its_host_has_gicv5(void)
+{
+	return cpus_have_final_cap(ARM64_HAS_GICV5_CPUIF);
+}
+
+/* A GICv5 has tables in memory as well (IRS_IST_BASER, IRS_VMT_BASER), and EL2 owns none. */
+static int __init pkvm_its_check_gic(void)
+{
+	if (!pkvm_its_host_has_gicv5())
+		return 0;
+
+	kvm_err("GICv5 is not confined: its host can reach any memory\n");
+
+	return -EOPNOTSUPP;
+}
+
+static int __init pkvm_rdists_register(struct gic_staging_desc *desc)
+{
+	size_t desc_size = gic_staging_desc_size(desc);
+	size_t size = PAGE_ALIGN(desc_size + desc->nr_rdists * PKVM_HYP_RDIST_SIZE);
+	void *state;
+	int ret;
+
+	state = alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO);
+	if (!state)
+		return -ENOMEM;
+
+	memcpy(state, desc, desc_size);
+
+	ret = kvm_call_hyp_nvhe(__pkvm_rdists_register, page_to_pfn(virt_to_page(state)),
+				size >> PAGE_SHIFT);
+	if (ret)
+		free_pages_exact(state, size);
+
+	return ret;
+}
+
 /**
- * pkvm_its_start_deprivilege - have EL2 confine all ITSs
+ * pkvm_its_start_deprivilege - have EL2 confine all ITSs and redistributors
  *
  * If that does not work out the host goes on with what it has, but gets no protected
  * VMs: neither from KVM nor, in case it should be of another mind later, from EL2.
@@ -286,11 +325,15 @@ void __init pkvm_its_start_deprivilege(void)
 
 	ret = its_start_deprivilege(&pkvm_its_ops);
 	if (!ret)
+		ret = pkvm_its_check_gic();
+	if (!ret)
 		ret = pkvm_its_fence_unused();
+	if (!ret)
+		ret = gic_start_deprivilege(pkvm_rdists_register);
 	if (!ret)
 		return;
 
-	kvm_err("Failed to confine the ITSs (%d), protected VMs are not available\n", ret);
+	kvm_err("Failed to confine the GIC (%d), protected VMs are not available\n", ret);
 	kvm_call_hyp_nvhe(__pkvm_its_refuse_pvms);
 	pkvm_its_policy = PKVM_ITS_FAILED;
 }
@@ -321,14 +364,14 @@ void __init pkvm_its_end_deprivilege(bool deprivileged)
 /**
  * pkvm_its_allows_pvms - tell whether protected VMs can be had
  *
- * Return: false if an ITS could reach their memory, and nobody asked for that.
+ * Return: false if the GIC could reach their memory, and nobody asked for that.
  */
 bool pkvm_its_allows_pvms(void)
 {
 	if (pkvm_its_policy != PKVM_ITS_FAILED)
 		return true;
 
-	pr_err_ratelimited("kvm: no protected VMs: an ITS is not confined (see kvm-arm.protected_its)\n");
+	pr_err_ratelimited("kvm: no protected VMs: the GIC is not confined (see kvm-arm.protected_its)\n");
 
 	return false;
 }
@@ -336,6 +379,7 @@ bool pkvm_its_allows_pvms(void)
 static int pkvm_its_state_show(struct seq_file *m, void *unused)
 {
 	static const char * const states[] = {
+		/* The redistributors are not: "confined" is for the whole GIC */
 		[PKVM_ITS_CONFINED]	= "confined",
 		[PKVM_ITS_OFF]		= "off",
 		[PKVM_ITS_FAILED]	= "failed",
@@ -391,6 +435,25 @@ static int pkvm_its_stats_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(pkvm_its_stats);
 
+static int pkvm_rdists_stats_show(struct seq_file *m, void *unused)
+{
+	static const char * const names[PKVM_RDISTS_NR_STATS] = {
+		[PKVM_RDISTS_FOUND]		= "found",
+		[PKVM_RDISTS_WITH_LPIS]		= "with_lpis",
+		[PKVM_RDISTS_WRITES]		= "writes",
+		[PKVM_RDISTS_WRITES_IGNORED]	= "writes_ignored",
+		[PKVM_RDISTS_HELD_PAGES]	= "held_pages",
+	};
+	unsigned int i;
+
+	for (i = 0; i < PKVM_RDISTS_NR_STATS; i++)
+		seq_printf(m, "%s %llu\n", names[i],
+			   (u64)kvm_call_hyp_nvhe(__pkvm_rdists_stat, i));
+
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(pkvm_rdists_stats);
+
 static int __init pkvm_its_debugfs_init(void)
 {
 	struct dentry *root, *dir;
@@ -402,6 +465,7 @@ static int __init pkvm_its_debugfs_init(void)
 
 	root = debugfs_create_dir("pkvm_its", NULL);
 	debugfs_create_file("state", 0444, root, NULL, &pkvm_its_state_fops);
+	debugfs_create_file("redistributors", 0400, root, NULL, &pkvm_rdists_stats_fops);
 
 	list_for_each_entry(its, &pkvm_its_list, node) {
 		snprintf(name, sizeof(name), "%016llx", (u64)its->base);

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract between the GICv3 ITS driver and a hypervisor that confines the
- * ITS: the driver *stages* commands and level-1 table entries in memory of its
+ * The contract between the GICv3 drivers and a hypervisor that confines the GIC.
+ *
+ * ITSs: the driver *stages* commands and level-1 table entries in memory of its
  * own, the hypervisor checks them and *commits* them to the memory that the
  * hardware reads and that the driver can no longer reach.
+ *
+ * Redistributors: the driver describes them and the LPI tables they use, which
+ * stay as they are. The hypervisor checks the description against the registers.
  */
 #ifndef __LINUX_IRQCHIP_ARM_GIC_V3_STAGING_H
 #define __LINUX_IRQCHIP_ARM_GIC_V3_STAGING_H
 
 #include <linux/errno.h>
+#include <linux/overflow.h>
 #include <linux/types.h>
 
 #include <linux/irqchip/arm-gic-v3.h>
@@ -16,11 +21,13 @@
 /**
  * struct its_staging_table - one GITS_BASER<n> at the hand-over
  * @baser:	the value the driver left in the register, 0 if it does not use it
+ * @base:	physical address of the memory that the driver allocated for the table
  * @staging:	physical address of the driver's copy of the level-1 table, 0 if
  *		the table is flat
  */
 struct its_staging_table {
 	u64		baser;
+	phys_addr_t	base;
 	phys_addr_t	staging;
 };
 
@@ -28,7 +35,9 @@ struct its_staging_table {
  * struct its_staging_desc - all that the hypervisor is told about an ITS
  * @base:	physical address of the control frame (64K)
  * @typer:	the value of GITS_TYPER, with the driver's corrections
- * @cbaser:	the value the driver left in GITS_CBASER
+ * @cbaser:	the value of GITS_CBASER
+ * @hw_queue:	physical address of the memory that the driver allocated for the command
+ *		queue
  * @queue:	physical address of the staging command queue, which is as large
  *		as the one in @cbaser
  * @queue_nc:	the ITS reads its command queue without snooping the caches,
@@ -46,6 +55,7 @@ struct its_staging_desc {
 	phys_addr_t			base;
 	u64				typer;
 	u64				cbaser;
+	phys_addr_t			hw_queue;
 	phys_addr_t			queue;
 	bool				queue_nc;
 	u32				addr_bits;
@@ -88,6 +98,82 @@ struct its_staging_ops {
 	int	(*reserve_device)(int id, u32 dev_id);
 	bool	(*reclaim)(int id, phys_addr_t itt, size_t size);
 };
+
+/**
+ * struct gic_staging_region - a region of redistributors, as firmware describes it
+ * @base:	physical address
+ * @size:	bytes
+ * @stride:	bytes from one redistributor to the next, 0 if they are adjacent
+ * @single:	there is a single redistributor in the region, whatever its
+ *		GICR_TYPER.Last is
+ */
+struct gic_staging_region {
+	u64	base;
+	u64	size;
+	u64	stride;
+	u64	single;
+};
+
+/**
+ * struct gic_staging_table - an LPI pending table that is in use
+ * @rd_base:	physical address of the redistributor
+ * @pending:	physical address of its pending table
+ */
+struct gic_staging_table {
+	u64	rd_base;
+	u64	pending;
+};
+
+/**
+ * struct gic_staging_desc - what the driver knows about the redistributors
+ * @prop_table:	physical address of the LPI property table, which all of them use
+ * @lpi_bits:	number of INTID bits that the LPI tables cover
+ * @nr_rdists:	number of redistributors
+ * @nr_tables:	number of those whose LPIs are enabled. If there are none, then
+ *		@prop_table and @lpi_bits say nothing
+ * @nr_regions:	number of entries of @regions
+ * @regions:	the regions, ascending. @nr_tables times struct gic_staging_table
+ *		follow, see gic_staging_tables()
+ */
+struct gic_staging_desc {
+	u64				prop_table;
+	u32				lpi_bits;
+	u32				nr_rdists;
+	u32				nr_tables;
+	u32				nr_regions;
+	struct gic_staging_region	regions[] __counted_by(nr_regions);
+};
+
+/**
+ * gic_staging_tables() - Find the pending tables in a description
+ * @desc: the description
+ *
+ * Return: the first of gic_staging_desc::nr_tables entries.
+ */
+static inline struct gic_staging_table *gic_staging_tables(struct gic_staging_desc *desc)
+{
+	return (void *)desc + struct_size(desc, regions, desc->nr_regions);
+}
+
+/**
+ * gic_staging_desc_size() - Tell how large a description is
+ * @desc: the description
+ *
+ * Return: bytes.
+ */
+static inline size_t gic_staging_desc_size(const struct gic_staging_desc *desc)
+{
+	return struct_size(desc, regions, desc->nr_regions) +
+	       desc->nr_tables * sizeof(struct gic_staging_table);
+}
+
+int gic_start_deprivilege(int (*register_rdists)(struct gic_staging_desc *desc));
+
+#ifdef CONFIG_ARM_GIC_V3_ITS
+void its_describe_lpis(struct gic_staging_desc *desc);
+#else
+static inline void its_describe_lpis(struct gic_staging_desc *desc) { }
+#endif
 
 #ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
 int its_start_deprivilege(const struct its_staging_ops *ops);

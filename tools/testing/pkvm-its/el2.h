@@ -13,6 +13,9 @@ struct hyp_its *el2_its(int id);
 bool el2_has_record(int id, u64 dev_id);
 bool el2_is_mapped(int id, u64 dev_id);
 
+/* How often an index has been clamped to a size since the last call of this for any */
+unsigned int el2_nr_nospec(u64 index, u64 size);
+
 /* The refused command that was traced last */
 extern u32 el2_traced_reason;
 extern u64 el2_nr_traced;

@@ -331,7 +331,7 @@ static void do_op(void)
 	u8 choice = get8();
 	enum op op = choice % NR_OPS;
 	phys_addr_t phys;
-	bool suspended;
+	bool suspended, loses;
 	u64 nr, rdbase;
 	u32 intid;
 
@@ -395,14 +395,20 @@ static void do_op(void)
 		mem_host_fill(phys, 256, get8() * 0x0101010101010101ULL);
 		break;
 	case OP_POWER:
+		/* What has been executed and not been released is lost to EL2, too. */
+		loses = !is_idle() || el2_its(its->id)->cmd.nr_releases || would_lose();
+
 		/* EL2 won't have a running ITS lose power: see what comes of it nevertheless. */
 		suspended = pkvm_its_suspend();
 		if (!suspended && !(choice / NR_OPS & 2))
 			break;
 
-		/* What has been executed and not been released is lost to EL2, too. */
-		lost |= !is_idle() || el2_its(its->id)->cmd.nr_releases;
-		if (choice / NR_OPS & 1) {
+		lost |= loses;
+		if (suspended && choice / NR_OPS & 4) {
+			/* Firmware has the ITS go through its queue, as far as that once went. */
+			its_model_replay(its->model, get(2) * CMD_SIZE %
+					 (its->cfg.queue_pages * SZ_4K));
+		} else if (choice / NR_OPS & 1) {
 			/* It may go through commands again that can be executed once only. */
 			lost |= el2_its(its->id)->cmd.done != el2_its(its->id)->cmd.next;
 			its_model_power_cycle(its->model);

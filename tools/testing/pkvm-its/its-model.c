@@ -19,6 +19,7 @@
 
 #include "its-model.h"
 #include "mem.h"
+#include "rdist-model.h"
 
 #define MMIO_BASE	0x100000000000ULL
 #define CMD_SIZE	32
@@ -37,9 +38,11 @@ static struct its_model its_models[ITS_MAX_MODELS];
 static unsigned int nr_models;
 
 void (*its_model_executes)(const u64 *cmd);
+void (*its_model_ctlr_read)(struct its_model *its);
 
 void its_model_reset(void)
 {
+	its_model_ctlr_read = NULL;
 	while (nr_models) {
 		struct its_model *its = &its_models[--nr_models];
 
@@ -87,6 +90,17 @@ static bool rdbase_exists(struct its_model *its, u64 rdbase)
 	}
 
 	return false;
+}
+
+/* An address as the ITS has it: what it has no bits for is lost. */
+static u64 keep_address(struct its_model *its, u64 addr)
+{
+	return its->cfg.addr_bits ? addr & GENMASK_ULL(its->cfg.addr_bits - 1, 0) : addr;
+}
+
+static u64 queue_size(struct its_model *its)
+{
+	return ((its->cbaser & 0xff) + 1) * SZ_4K;
 }
 
 /*
@@ -184,6 +198,12 @@ static u32 baser_page_size(u64 baser)
 	return sizes[FIELD_GET(GITS_BASER_PAGE_SIZE_MASK, baser)];
 }
 
+static phys_addr_t baser_address(u64 baser)
+{
+	return baser_page_size(baser) == SZ_64K ? GITS_BASER_ADDR_48_to_52(baser)
+						: baser & GENMASK_ULL(47, 12);
+}
+
 static u64 find_baser(struct its_model *its, unsigned int type)
 {
 	unsigned int i;
@@ -201,13 +221,8 @@ static phys_addr_t entry_address(struct its_model *its, u64 baser, u64 id)
 {
 	u32 psz = baser_page_size(baser), entry_size = GITS_BASER_ENTRY_SIZE(baser);
 	u64 level1, size = GITS_BASER_NR_PAGES(baser) * (u64)psz;
+	phys_addr_t base = baser_address(baser);
 	u32 per_page = psz / entry_size;
-	phys_addr_t base;
-
-	if (psz == SZ_64K)
-		base = GITS_BASER_ADDR_48_to_52(baser);
-	else
-		base = baser & GENMASK_ULL(47, 12);
 
 	if (!(baser & GITS_BASER_INDIRECT))
 		return (id + 1) * entry_size <= size ? base + id * entry_size : 0;
@@ -219,7 +234,7 @@ static phys_addr_t entry_address(struct its_model *its, u64 baser, u64 id)
 	if (!(level1 & GITS_BASER_VALID))
 		return 0;
 
-	level1 &= ~GITS_BASER_VALID;
+	level1 = keep_address(its, level1 & ~GITS_BASER_VALID);
 	if (level1 & ~GENMASK_ULL(51, 12) || !IS_ALIGNED(level1, psz))
 		mem_fail("ITS reads a bad level-1 entry 0x%llx", (unsigned long long)level1);
 
@@ -237,7 +252,7 @@ static struct its_token *find_dte(struct its_model *its, u32 dev_id, phys_addr_t
 	if ((u64)dev_id >> its->cfg.dev_bits)
 		return NULL;
 
-	*where = entry_address(its, baser, dev_id);
+	*where = baser ? entry_address(its, baser, dev_id) : 0;
 	if (!*where)
 		return NULL;
 
@@ -300,7 +315,7 @@ static bool do_mapd(struct its_model *its, const u64 *cmd)
 {
 	u64 baser = find_baser(its, GITS_BASER_TYPE_DEVICE);
 	struct its_token token = {
-		.itt		= cmd[2] & GENMASK_ULL(51, 8),
+		.itt		= keep_address(its, cmd[2] & GENMASK_ULL(51, 8)),
 		.event_bits	= field(cmd[1], 4, 0) + 1,
 	};
 	const struct its_token *old;
@@ -440,11 +455,6 @@ static bool execute(struct its_model *its, const u64 *cmd)
 	}
 }
 
-static u64 queue_size(struct its_model *its)
-{
-	return ((its->cbaser & 0xff) + 1) * SZ_4K;
-}
-
 /* Executes up to @nr commands. Returns how many it did. */
 unsigned int its_model_step(struct its_model *its, unsigned int nr)
 {
@@ -502,6 +512,29 @@ bool its_model_is_mapped(struct its_model *its, u32 dev_id)
 	return find_dte(its, dev_id, &where);
 }
 
+/* Nor may a command do so that the ITS may execute once more. */
+static void check_queue_released(struct its_model *its, phys_addr_t phys, u64 size)
+{
+	phys_addr_t slot, queue = GITS_CBASER_ADDRESS(its->cbaser);
+	u64 cmd[CMD_SIZE / sizeof(u64)], itt, itt_size;
+
+	if (!(its->cbaser & GITS_CBASER_VALID))
+		return;
+
+	for (slot = queue; slot < queue + queue_size(its); slot += CMD_SIZE) {
+		mem_its_read(slot, cmd, sizeof(cmd[0]), its->cfg.nc);
+		if (field(cmd[0], 7, 0) != GITS_CMD_MAPD)
+			continue;
+
+		mem_its_read(slot, cmd, sizeof(cmd), its->cfg.nc);
+		itt = cmd[2] & GENMASK_ULL(51, 8);
+		itt_size = (u64)its->cfg.ite_size << (field(cmd[1], 4, 0) + 1);
+		if (cmd[2] & BIT_ULL(63) && phys < itt + itt_size && itt < phys + size)
+			mem_fail("EL2 releases the ITT at 0x%llx, which the queue still names",
+				 (unsigned long long)itt);
+	}
+}
+
 /* EL2 lets go of memory: no ITS may have a use for it. */
 void its_model_released(phys_addr_t phys, u64 size)
 {
@@ -524,6 +557,9 @@ void its_model_released(phys_addr_t phys, u64 size)
 				mem_fail("EL2 releases the ITT at 0x%llx, which is mapped",
 					 (unsigned long long)dte->itt);
 		}
+
+		if (its->confined)
+			check_queue_released(its, phys, size);
 	}
 }
 
@@ -589,13 +625,24 @@ static void write_ctlr(struct its_model *its, u32 val)
 		its_model_step(its, UINT_MAX);
 }
 
+static u64 keep_baser(struct its_model *its, u64 val)
+{
+	u64 addr = keep_address(its, baser_address(val));
+
+	if (baser_page_size(val) != SZ_64K)
+		return (val & ~GENMASK_ULL(47, 12)) | addr;
+
+	return (val & ~GENMASK_ULL(47, 12)) | GITS_BASER_PHYS_52_to_48(addr);
+}
+
 static void write_reg(struct its_model *its, u64 offset, u64 val)
 {
 	switch (offset) {
 	case GITS_CBASER:
 		if (!is_quiescent(its))
 			mem_fail("GITS_CBASER written while the ITS runs");
-		its->cbaser = val;
+		its->cbaser = (val & ~GENMASK_ULL(51, 12)) |
+			      keep_address(its, GITS_CBASER_ADDRESS(val));
 		its->creadr = 0;
 		break;
 	case GITS_CWRITER:
@@ -610,7 +657,7 @@ static void write_reg(struct its_model *its, u64 offset, u64 val)
 	case GITS_BASER ... GITS_BASER + GITS_BASER_NR_REGS * sizeof(u64) - 1:
 		if (!is_quiescent(its))
 			mem_fail("GITS_BASER<n> written while the ITS runs");
-		its->baser[(offset - GITS_BASER) / sizeof(u64)] = val;
+		its->baser[(offset - GITS_BASER) / sizeof(u64)] = keep_baser(its, val);
 		break;
 	default:
 		mem_fail("register 0x%llx written", (unsigned long long)offset);
@@ -661,6 +708,18 @@ void its_model_power_cycle(struct its_model *its)
 }
 
 /*
+ * Power off and on again, with firmware that restores Enabled, too, and GITS_CWRITER as it
+ * was some time ago. The ITS goes through its queue from the start.
+ */
+void its_model_replay(struct its_model *its, u64 cwriter)
+{
+	its_model_power_cycle(its);
+	its->cwriter = cwriter;
+	its->ctlr |= GITS_CTLR_ENABLE;
+	its_model_step(its, UINT_MAX);
+}
+
+/*
  * What EL2 maps and accesses
  */
 
@@ -671,6 +730,9 @@ int __pkvm_create_private_mapping(phys_addr_t phys, size_t size, enum kvm_pgtabl
 
 	if (mem_call_fails())
 		return -ENOMEM;
+
+	if (rdist_mmio_map(phys, haddr))
+		return 0;
 
 	for (i = 0; i < nr_models; i++) {
 		if (its_models[i].cfg.base != phys)
@@ -695,10 +757,29 @@ static struct its_model *mmio_its(const volatile void *addr)
 
 u64 its_mmio_read(const volatile void *addr, unsigned int size)
 {
-	return its_model_read(mmio_its(addr), (u64)addr % ITS_FRAME, size);
+	struct rdist_model *rdist;
+	u64 offset, val;
+
+	rdist = rdist_mmio_find(addr, &offset);
+	if (rdist)
+		return rdist_model_read(rdist, offset, size);
+
+	val = its_model_read(mmio_its(addr), (u64)addr % ITS_FRAME, size);
+	if ((u64)addr % ITS_FRAME == GITS_CTLR && its_model_ctlr_read)
+		its_model_ctlr_read(mmio_its(addr));
+
+	return val;
 }
 
 void its_mmio_write(volatile void *addr, u64 val, unsigned int size)
 {
+	u64 offset;
+	struct rdist_model *rdist = rdist_mmio_find(addr, &offset);
+
+	if (rdist) {
+		rdist_model_write(rdist, offset, val, size);
+		return;
+	}
+
 	its_model_write(mmio_its(addr), (u64)addr % ITS_FRAME, val, size);
 }

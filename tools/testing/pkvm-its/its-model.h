@@ -34,6 +34,7 @@ enum its_pace {
  * @hcc: number of collections held in the ITS
  * @nr_rdbases: number of redistributors
  * @nc: does not snoop the caches
+ * @addr_bits: number of address bits that registers, tables and commands keep, 0 for all
  */
 struct its_model_config {
 	phys_addr_t	base;
@@ -45,6 +46,7 @@ struct its_model_config {
 	u32		hcc;
 	u32		nr_rdbases;
 	bool		nc;
+	u32		addr_bits;
 };
 
 /* What an entry of a table or an ITT stands for. Memory holds the number of the token. */
@@ -107,6 +109,9 @@ struct its_model {
 /* Called for each command that is executed, if set */
 extern void (*its_model_executes)(const u64 *cmd);
 
+/* Called when EL2 has read GITS_CTLR, if set: what other CPUs do at that moment */
+extern void (*its_model_ctlr_read)(struct its_model *its);
+
 void its_model_reset(void);
 struct its_model *its_model_add(const struct its_model_config *cfg);
 u64 its_model_typer(const struct its_model *its);
@@ -116,6 +121,7 @@ void its_model_write(struct its_model *its, u64 offset, u64 val, unsigned int si
 unsigned int its_model_step(struct its_model *its, unsigned int nr);
 void its_model_power_off(struct its_model *its);
 void its_model_power_cycle(struct its_model *its);
+void its_model_replay(struct its_model *its, u64 cwriter);
 bool its_model_translate(struct its_model *its, u32 dev_id, u32 event_id, u32 *intid, u64 *rdbase);
 bool its_model_is_mapped(struct its_model *its, u32 dev_id);
 void its_model_released(phys_addr_t phys, u64 size);

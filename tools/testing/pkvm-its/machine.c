@@ -13,6 +13,7 @@
 
 #include "el2.h"
 #include "machine.h"
+#include "rdist-model.h"
 
 #define CMD_SIZE	32
 
@@ -52,6 +53,7 @@ void machine_reset(void)
 {
 	mem_reset();
 	its_model_reset();
+	rdist_model_reset();
 	el2_reset();
 	its_edit_desc = NULL;
 	its_state_pages = 0;
@@ -116,6 +118,19 @@ static u64 start_table(struct host_its *its, unsigned int nr, unsigned int type,
 	return baser | (table->psz == SZ_64K ? GITS_BASER_PHYS_52_to_48(phys) : phys);
 }
 
+/* See its_staging_addr_bits(). */
+static u32 learn_addr_bits(struct its_model *model)
+{
+	u64 kept, bits = 16;
+
+	its_model_write(model, GITS_CBASER, GENMASK_ULL(51, 16), 8);
+	kept = its_model_read(model, GITS_CBASER, 8);
+	while (kept & BIT_ULL(bits))
+		bits++;
+
+	return bits;
+}
+
 /* An ITS as the driver has it before the hand-over: enabled, collections mapped */
 struct host_its *its_start(const struct machine_config *cfg)
 {
@@ -137,6 +152,7 @@ struct host_its *its_start(const struct machine_config *cfg)
 
 	its->queue = its_alloc(its, its->cfg.queue_pages * SZ_4K, SZ_64K, true);
 	its->staging = its->queue;
+	its->addr_bits = min(cfg->addr_bits, learn_addr_bits(model));
 	its_model_write(model, GITS_CBASER, GITS_CBASER_VALID | its->queue |
 			(cfg->its.nc ? GITS_CBASER_nC
 				     : GITS_CBASER_InnerShareable | GITS_CBASER_RaWaWb) |
@@ -160,6 +176,7 @@ static void stage_table(struct host_its *its, unsigned int nr, const struct mach
 	u64 size = ALIGN((u64)table->nr_pages * table->psz, PAGE_SIZE), pos, entry;
 
 	desc->tables[nr].baser = its_model_read(its->model, GITS_BASER + 8 * nr, 8);
+	desc->tables[nr].base = its->tables[nr];
 	if (!table->nr_pages || !table->indirect)
 		return;
 
@@ -183,9 +200,10 @@ static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
 	desc->base = its->cfg.its.base;
 	desc->typer = its_model_typer(its->model);
 	desc->cbaser = its->model->cbaser;
+	desc->hw_queue = its->queue;
 	desc->queue = host_alloc(its->cfg.queue_pages * SZ_4K, SZ_64K);
 	desc->queue_nc = its->cfg.its.nc;
-	desc->addr_bits = its->cfg.addr_bits;
+	desc->addr_bits = its->addr_bits;
 	desc->itt_entry_size = its->cfg.its.ite_size;
 	desc->lpi_bits = its->cfg.its.lpi_bits;
 	desc->nr_rdbases = its->cfg.its.nr_rdbases;
@@ -196,7 +214,7 @@ static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
 	stage_table(its, BASER_COLLECTIONS, &its->cfg.collections, desc);
 }
 
-static void expect_state(phys_addr_t phys, u64 nr_pages, bool is_state)
+void expect_state(phys_addr_t phys, u64 nr_pages, bool is_state)
 {
 	for (; nr_pages; nr_pages--, phys += PAGE_SIZE) {
 		if (mem_page(phys))

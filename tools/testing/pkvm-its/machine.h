@@ -67,6 +67,7 @@ struct cmd {
  * @staging: the queue the host writes, from the activation on the staging queue
  * @staging_queue: the staging queue
  * @next: slot of the host's next command
+ * @addr_bits: number of address bits that the driver has found the ITS to keep
  * @nr_state: pages donated for EL2's state, except for records
  * @nr_records: pages donated for records
  */
@@ -80,6 +81,7 @@ struct host_its {
 	phys_addr_t		staging;
 	phys_addr_t		staging_queue;
 	u32			next;
+	u32			addr_bits;
 	u32			nr_state;
 	u32			nr_records;
 };
@@ -91,6 +93,8 @@ struct host_its {
 extern const struct machine_config machine_default;
 
 void machine_reset(void);
+/* EL2 keeps its own state in pages that it gets next, or has a use for them */
+void expect_state(phys_addr_t phys, u64 nr_pages, bool is_state);
 phys_addr_t host_alloc(u64 size, u64 align);
 phys_addr_t host_alloc_high(u64 size, u64 align);
 

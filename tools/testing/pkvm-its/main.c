@@ -34,6 +34,7 @@ static const struct {
 	SUITE(handover),
 	SUITE(hypercall),
 	SUITE(reg),
+	SUITE(rdist),
 	SUITE(machines),
 };
 

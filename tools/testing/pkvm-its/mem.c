@@ -22,6 +22,7 @@
 
 #include "its-model.h"
 #include "mem.h"
+#include "rdist-model.h"
 
 #ifdef MEM_HAS_ASAN
 #include <sanitizer/asan_interface.h>
@@ -553,6 +554,7 @@ int __pkvm_hyp_donate_host(u64 pfn, u64 nr_pages)
 	}
 
 	its_model_released(hyp_pfn_to_phys(pfn), nr_pages << PAGE_SHIFT);
+	rdist_model_released(hyp_pfn_to_phys(pfn), nr_pages << PAGE_SHIFT);
 
 	for (i = 0; i < nr_pages; i++)
 		set_owner(hyp_pfn_to_phys(pfn + i), MEM_HOST);

@@ -35,6 +35,16 @@ enum pkvm_its_stat {
 	PKVM_ITS_NR_STATS,
 };
 
+/* The counters of the redistributors, by the number that __pkvm_rdists_stat() takes */
+enum pkvm_rdists_stat {
+	PKVM_RDISTS_FOUND,
+	PKVM_RDISTS_WITH_LPIS,
+	PKVM_RDISTS_WRITES,
+	PKVM_RDISTS_WRITES_IGNORED,
+	PKVM_RDISTS_HELD_PAGES,
+	PKVM_RDISTS_NR_STATS,
+};
+
 /* Bits of the DeviceID that one level of EL2's device records resolves */
 #define PKVM_ITS_RECORD_SHIFT	(PAGE_SHIFT - 3)
 

@@ -152,12 +152,16 @@ static void refuse_all(const struct machine_config *cfg, const struct refusal *r
 static void set_cbaser(struct its_staging_desc *desc, u64 val)
 {
 	desc->cbaser = val;
+	desc->hw_queue = GITS_CBASER_ADDRESS(val);
 	its->model->cbaser = val;
 }
 
 static void set_baser(struct its_staging_desc *desc, unsigned int nr, u64 val)
 {
 	desc->tables[nr].baser = val;
+	desc->tables[nr].base = GITS_BASER_ADDR_48_to_52(val);
+	if ((val & GITS_BASER_PAGE_SIZE_MASK) != GITS_BASER_PAGE_SIZE_64K)
+		desc->tables[nr].base = val & GENMASK_ULL(47, 12);
 	its->model->baser[nr] = val;
 }
 
@@ -195,6 +199,9 @@ EDIT(itt_entry_size_below, desc->itt_entry_size--)
 EDIT(itt_entry_size_above, desc->itt_entry_size++)
 EDIT(cbaser_differs, desc->cbaser ^= GITS_CBASER_InnerShareable)
 EDIT(cbaser_is_larger, its->model->cbaser += 1)
+EDIT(hw_queue_elsewhere, desc->hw_queue += SZ_64K)
+EDIT(table_elsewhere, desc->tables[0].base += SZ_64K)
+EDIT(flat_table_elsewhere, desc->tables[1].base += SZ_64K)
 EDIT(cbaser_not_valid, set_cbaser(desc, desc->cbaser & ~GITS_CBASER_VALID))
 EDIT(baser_differs, desc->tables[0].baser ^= GITS_BASER_InnerShareable)
 EDIT(baser_is_larger, its->model->baser[1] += 1)
@@ -238,6 +245,9 @@ static const struct refusal descriptors[] = {
 	REFUSAL(itt_entry_size_above, -EINVAL),
 	REFUSAL(cbaser_differs, -EINVAL),
 	REFUSAL(cbaser_is_larger, -EINVAL),
+	REFUSAL(hw_queue_elsewhere, -EINVAL),
+	REFUSAL(table_elsewhere, -EINVAL),
+	REFUSAL(flat_table_elsewhere, -EINVAL),
 	REFUSAL(cbaser_not_valid, -EINVAL),
 	REFUSAL(baser_differs, -EINVAL),
 	REFUSAL(baser_is_larger, -EINVAL),
@@ -1087,7 +1097,7 @@ static void tell_all_bases(struct its_staging_desc *desc)
 	unsigned int i;
 
 	for (i = 0; i < GITS_BASER_NR_REGS; i++)
-		desc->tables[i].baser = its->model->baser[i];
+		set_baser(desc, i, its->model->baser[i]);
 }
 
 /* GICv4.1: the table is with the ITS that came first. */
@@ -1138,6 +1148,7 @@ static void shared_device_table(void)
 	first = its;
 	second = its_start(&machine_default);
 	second->model->baser[BASER_COLLECTIONS] = first->model->baser[BASER_COLLECTIONS];
+	second->tables[BASER_COLLECTIONS] = first->tables[BASER_COLLECTIONS];
 	EXPECT(!its_hand_over(first));
 	EXPECT_EQ(its_register(second), -EPERM);
 	EXPECT(!is_guarded(second->cfg.its.base));

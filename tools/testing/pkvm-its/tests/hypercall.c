@@ -330,7 +330,57 @@ static void records_of_32_bits(void)
 	records(32, BIT_ULL(32) * 8 / SZ_64K * 8 / SZ_64K);
 }
 
+/*
+ * Indices that the host chooses are clamped behind their check, so that a CPU that guesses
+ * the check wrong does not read elsewhere.
+ */
+static void speculation(void)
+{
+	u64 nr_ids = BIT_ULL(machine_default.its.dev_bits), nr_icids;
+	struct machine_config cfg = machine_default;
+	struct test_regs regs;
+
+	cfg.collections.indirect = true;
+	nr_icids = SZ_64K / 8 * (SZ_64K / cfg.collections.entry_size);
+	its = its_up(&cfg);
+	its = its_up(&cfg);
+
+	el2_nr_nospec(0, 0);
+	__pkvm_its_stat(its->id, PKVM_ITS_WRITES);
+	EXPECT_EQ(el2_nr_nospec(1, 2), 1);
+	__pkvm_its_stat(its->id, PKVM_ITS_WRITES);
+	EXPECT_EQ(el2_nr_nospec(PKVM_ITS_WRITES, PKVM_ITS_NR_STATS), 1);
+
+	/* To find out that there is no record, and where a page of records goes */
+	EXPECT(!add_page(DEV, new_pfn()));
+	EXPECT_EQ(el2_nr_nospec(DEV, nr_ids), 2);
+	EXPECT(!its_reserve(its, DEV));
+
+	/* The record, and the level-1 entry before it is written */
+	its_stage_level2(its, BASER_DEVICES, DEV);
+	its_stage(its, cmd_mapd(DEV, EVENT_BITS, host_alloc(PAGE_SIZE, PAGE_SIZE)));
+	el2_nr_nospec(0, 0);
+	its_ring(its);
+	EXPECT_EQ(el2_nr_nospec(DEV, nr_ids), 3);
+
+	its_stage(its, cmd_mapti(DEV, 1, 8192, 0));
+	its_ring(its);
+	EXPECT_EQ(el2_nr_nospec(DEV, nr_ids), 1);
+
+	its_stage_level2(its, BASER_COLLECTIONS, 0x8000);
+	its_stage(its, cmd_mapc(0x8000, its_model_rdbase(its->model, 0)));
+	its_ring(its);
+	EXPECT_EQ(el2_nr_nospec(0x8000, nr_icids), 2);
+
+	regs = test_regs(its);
+	its_write(its, GITS_CTLR, 0, 4);
+	el2_nr_nospec(0, 0);
+	its_write(its, GITS_BASER + 8, regs.baser[1], 8);
+	EXPECT_EQ(el2_nr_nospec(1, GITS_BASER_NR_REGS), 1);
+}
+
 const struct test hypercall_tests[] = {
+	TEST(speculation),
 	TEST(ids),
 	TEST(device_ids),
 	TEST(pages),

@@ -431,7 +431,71 @@ static void two_itss_share_a_page(void)
 	EXPECT(mem_host_write(itt, 1));
 }
 
+/*
+ * RK356x: 32 bits of an address are kept, and nothing says so. What the driver learns keeps
+ * ITTs and level-2 pages below; a queue or a table above is not what the register has.
+ */
+static void keeps_32_bits(void)
+{
+	struct machine_config cfg = machine_default;
+	phys_addr_t itt;
+
+	cfg.its.addr_bits = 32;
+	its = its_up(&cfg);
+	EXPECT_EQ(its->addr_bits, 32);
+	test_map(its, device(0), EVENT_BITS);
+	test_prepare(its, device(1));
+	itt = host_alloc_high(test_itt_size(its, EVENT_BITS), PAGE_SIZE);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(device(1), EVENT_BITS, itt));
+
+	EXPECT(!its_reserve(its, device(5)));
+	itt = host_alloc(test_itt_size(its, EVENT_BITS), PAGE_SIZE);
+	its_stage_level1_entry(its, BASER_DEVICES, device(5),
+			       host_alloc_high(SZ_64K, SZ_64K) | GITS_BASER_VALID);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_LEVEL2, cmd_mapd(device(5), EVENT_BITS, itt));
+	its_check_held(its);
+}
+
+/* The commands before the hand-over would have gone wrong already. */
+static void drops_bits(void (*drop)(struct its_staging_desc *desc))
+{
+	struct machine_config cfg = machine_default;
+
+	machine_reset();
+	cfg.high = true;
+	its = its_start(&cfg);
+	its_edit_desc = drop;
+	EXPECT_EQ(its_register(its), -EINVAL);
+	EXPECT_EQ(mem_count(MEM_EL2) + mem_count(MEM_ITS), 0);
+}
+
+static u64 low_32_bits(u64 reg)
+{
+	return reg & ~GENMASK_ULL(51, 32);
+}
+
+static void drop_from_queue(struct its_staging_desc *desc)
+{
+	its->model->cbaser = low_32_bits(its->model->cbaser);
+	desc->cbaser = its->model->cbaser;
+}
+
+/* Bits [51:48] are in [15:12]: with 64K pages that is where a high address is. */
+static void drop_from_table(struct its_staging_desc *desc)
+{
+	its->model->baser[0] &= ~GENMASK_ULL(15, 12);
+	desc->tables[0].baser = its->model->baser[0];
+}
+
+static void drops_bits_of_bases(void)
+{
+	drops_bits(drop_from_queue);
+	drops_bits(drop_from_table);
+}
+
 const struct test machines_tests[] = {
+	TEST(keeps_32_bits),
+	TEST(drops_bits_of_bases),
 	TEST(page_size),
 	TEST(page_size_not_snooping),
 	TEST(page_size_high_memory),

@@ -487,6 +487,37 @@ static void release_mapped(void)
 	ACCEPT(its, cmd_unmapd(DEV));
 }
 
+static void release_queued(void)
+{
+	phys_addr_t itt;
+	struct host_its *its = start_mapped(&itt);
+	struct cmd cmd = cmd_mapd(DEV, EVENT_BITS, itt);
+
+	mem_its_write(its->queue + (its_nr_slots(its) - 1) * sizeof(cmd), &cmd, sizeof(cmd), false);
+	EXPECT_DEATH(ACCEPT(its, cmd_unmapd(DEV)), "which the queue still names");
+	cmd.raw[2] += ALIGN(test_itt_size(its, EVENT_BITS), SZ_256);
+	mem_its_write(its->queue + (its_nr_slots(its) - 1) * sizeof(cmd), &cmd, sizeof(cmd), false);
+	ACCEPT(its, cmd_unmapd(DEV));
+}
+
+/* Addresses that it has no bits for */
+static void drops_bits(void)
+{
+	struct machine_config cfg = machine_default;
+	struct host_its *its;
+
+	cfg.its.addr_bits = 32;
+	its = its_start(&cfg);
+	execute(its, cmd_sync(0));
+	its_model_write(its->model, GITS_CTLR, 0, 4);
+	its_model_write(its->model, GITS_CBASER, BIT_ULL(63) | BIT_ULL(32) | SZ_64K, 8);
+	EXPECT_EQ(its->model->cbaser, BIT_ULL(63) | SZ_64K);
+	its_model_write(its->model, GITS_BASER, BIT_ULL(40) | SZ_64K, 8);
+	EXPECT_EQ(its->model->baser[0], SZ_64K);
+	its_model_write(its->model, GITS_BASER, GITS_BASER_PAGE_SIZE_64K | BIT_ULL(12) | SZ_64K, 8);
+	EXPECT_EQ(its->model->baser[0], GITS_BASER_PAGE_SIZE_64K | SZ_64K);
+}
+
 static void wrong_write(struct host_its *its, u64 offset, u64 val, unsigned int size,
 			const char *message)
 {
@@ -587,7 +618,7 @@ static void failed_hand_over(void)
 {
 	struct machine_config cfg = machine_default;
 
-	cfg.addr_bits = 53;
+	cfg.its.lpi_bits = 25;
 	EXPECT_DEATH(its_up(&cfg), "hand-over returned");
 }
 
@@ -617,6 +648,8 @@ const struct test model_tests[] = {
 	TEST(unknown_command),
 	TEST(unknown_rdbase),
 	TEST(release_mapped),
+	TEST(release_queued),
+	TEST(drops_bits),
 	TEST(registers_while_running),
 	TEST(registers_with_bad_values),
 	TEST(other_registers),

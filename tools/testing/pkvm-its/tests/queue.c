@@ -3,6 +3,8 @@
  * The queue: GITS_CWRITER, batches, waiting, releasing, starting over
  */
 
+#include <string.h>
+
 #include "test.h"
 
 #define DEV		0x40
@@ -227,8 +229,13 @@ static void bad_values(void)
 static void one_write_a_batch(void)
 {
 	struct host_its *its = up();
-	u64 writes, reads;
+	u64 accepted, writes, reads;
 
+	/* The first one after the hand-over takes a look. */
+	stage_syncs(its, 1);
+	its_ring(its);
+
+	accepted = its_stat(its, PKVM_ITS_ACCEPTED);
 	writes = its->model->cwriter_writes;
 	reads = its->model->creadr_reads;
 	stage_syncs(its, 50);
@@ -237,14 +244,92 @@ static void one_write_a_batch(void)
 	its_ring(its);
 	EXPECT_EQ(its->model->cwriter_writes, writes + 1);
 	EXPECT_EQ(its->model->creadr_reads, reads);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), 60);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), accepted + 60);
 	EXPECT_EQ(its_refused_all(its), 1);
 
 	/* So does none at all. */
 	its_ring(its);
 	EXPECT_EQ(its->model->cwriter_writes, writes + 2);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), 60);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), accepted + 60);
 	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), 0);
+}
+
+/* All slots but [@from, @to) hold a SYNC to a redistributor that exists. */
+static void expect_scrubbed(struct host_its *its, u32 from, u32 to)
+{
+	struct cmd sync = cmd_sync(its_model_rdbase(its->model, 0));
+	u32 nr = its_nr_slots(its), slot;
+	struct cmd cmd;
+
+	for (slot = to; slot != from; slot = (slot + 1) % nr) {
+		cmd = its_committed(its, slot);
+		if (memcmp(&cmd, &sync, sizeof(cmd)))
+			mem_fail("slot %u holds command %llx", slot,
+				 (unsigned long long)cmd.raw[0]);
+	}
+}
+
+/*
+ * What has been executed is scrubbed: with the next release, or when there are 64 slots of
+ * it, which takes one look at GITS_CREADR.
+ */
+static void check_scrubbed(bool nc)
+{
+	struct machine_config cfg = smallest_queue();
+	struct host_its *its;
+	u32 start, i;
+	u64 reads;
+
+	machine_reset();
+	cfg.its.nc = nc;
+	its = its_up(&cfg);
+	advance_to(its, its_nr_slots(its) - 30);
+	test_map(its, DEV, 5);
+	ACCEPT(its, cmd_unmapd(DEV));
+	expect_scrubbed(its, its->next, its->next);
+
+	start = its->next;
+	reads = its->model->creadr_reads;
+	for (i = 0; i < 64; i++) {
+		its_stage(its, cmd_invall(i));
+		its_ring(its);
+	}
+	EXPECT_EQ(its->model->creadr_reads, reads);
+	expect_scrubbed(its, start, its->next);
+	EXPECT_EQ(its_committed(its, start).raw[0], GITS_CMD_INVALL);
+
+	its_stage(its, cmd_invall(0));
+	its_ring(its);
+	EXPECT_EQ(its->model->creadr_reads, reads + 1);
+	EXPECT_EQ(its->next, (start + 65) % its_nr_slots(its));
+	expect_scrubbed(its, (start + 64) % its_nr_slots(its), its->next);
+	EXPECT_EQ(its->model->executed[GITS_CMD_INVALL], 65);
+}
+
+static void scrubbed(void)
+{
+	check_scrubbed(false);
+	check_scrubbed(true);
+}
+
+/* What has not been executed is not scrubbed. */
+static void pending_not_scrubbed(void)
+{
+	struct host_its *its = up();
+	u32 i;
+
+	advance_to(its, 10);
+	for (i = 0; i < 100; i++) {
+		its_stage(its, cmd_invall(i));
+		ring_stalled(its);
+		EXPECT_EQ(its_committed(its, 10).raw[0], GITS_CMD_INVALL);
+	}
+	EXPECT_EQ(its_model_step(its->model, 40), 40);
+	stage_syncs(its, 1);
+	its_ring(its);
+	expect_scrubbed(its, 50, its->next);
+	EXPECT_EQ(its_model_step(its->model, UINT_MAX), 61);
+	EXPECT_EQ(its->model->executed[GITS_CMD_INVALL], 100);
 }
 
 /* Every command of a batch is judged with those before it in effect. */
@@ -687,6 +772,8 @@ const struct test queue_tests[] = {
 	TEST(backwards),
 	TEST(bad_values),
 	TEST(one_write_a_batch),
+	TEST(scrubbed),
+	TEST(pending_not_scrubbed),
 	TEST(mixed_batch),
 	TEST(waits),
 	TEST(deferred),

@@ -667,13 +667,174 @@ static void enable_while_suspending(void)
 	pkvm_its_resume();
 	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
 
-	/* Commands can be committed, as on any ITS that is disabled. */
-	its_stage(its, cmd_sync(0));
-	its_ring(its);
-	EXPECT_EQ(its->model->cwriter, its->next * 32);
+	/* Nothing is committed meanwhile, and the queue does not begin anew. */
+	expect_ignored(GITS_CWRITER, 32, 8);
+	expect_ignored(GITS_CBASER, committed.cbaser, 8);
 
+	/* That is for the host to do afterwards, before anything else. */
 	pkvm_its_resume();
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	expect_ignored(GITS_CWRITER, 32, 8);
+	expect_done(GITS_CBASER, committed.cbaser, 8);
 	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	its->next = 0;
+	ACCEPT(its, cmd_sync(0));
+}
+
+/* Firmware replays the queue up to @cwriter: it is nothing but SYNCs. */
+static void replay(u64 cwriter)
+{
+	u64 executed[256], errors = its->model->errors;
+	unsigned int i;
+
+	memcpy(executed, its->model->executed, sizeof(executed));
+	its_model_replay(its->model, cwriter);
+	EXPECT_EQ(its->model->creadr, cwriter);
+	for (i = 0; i < ARRAY_SIZE(executed); i++)
+		EXPECT_EQ(its->model->executed[i],
+			  executed[i] + (i == GITS_CMD_SYNC) * cwriter / 32);
+	EXPECT_EQ(its->model->errors, errors);
+}
+
+/* A device that was mapped, and whose ITT is a guest's by now */
+static void map_and_give(void)
+{
+	phys_addr_t itt = test_map(its, DEV, EVENT_BITS);
+
+	ACCEPT(its, cmd_mapti(DEV, 1, 8192, 2));
+	ACCEPT(its, cmd_event(GITS_CMD_DISCARD, DEV, 1));
+	ACCEPT(its, cmd_unmapd(DEV));
+	EXPECT(mem_give_guest(itt));
+}
+
+/*
+ * Seen in the field: after a resume the ITS goes through its old queue ("ITT_addr1 memory to
+ * be trampled"). Firmware has restored GITS_CBASER, GITS_CWRITER and GITS_CTLR.
+ */
+static void check_replay_after_suspend(bool nc, u32 nr_more)
+{
+	struct machine_config cfg = machine_default;
+	struct saved saved;
+	u64 cwriter;
+	u32 i;
+
+	machine_reset();
+	cfg.its.nc = nc;
+	its = its_up(&cfg);
+	map_and_give();
+	for (i = 0; i < nr_more; i++)
+		ACCEPT(its, cmd_invall(0));
+
+	/* With commands that the ITS does not get to */
+	test_prepare(its, DEV + 1);
+	cwriter = its->next * 32;
+	saved = save_disable();
+	its_stage(its, cmd_mapd(DEV + 1, EVENT_BITS, host_alloc(PAGE_SIZE, PAGE_SIZE)));
+	its_ring(its);
+
+	EXPECT(pkvm_its_suspend());
+	EXPECT_EQ(its->model->cwriter, 0);
+	EXPECT_EQ(its->model->creadr, 0);
+	EXPECT_EQ(its->model->cbaser, saved.cbaser);
+	replay(cwriter + 32);
+	pkvm_its_resume();
+
+	/* Where that has left the pointers tells nothing, and nothing builds on it. */
+	expect_ignored(GITS_CWRITER, 32, 8);
+	disable();
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	restore_enable(&saved, 8);
+	ACCEPT(its, cmd_unmapd(DEV + 1));
+	ACCEPT(its, cmd_sync(0));
+	map_and_give();
+	its_check_held(its);
+}
+
+static void replay_after_suspend(void)
+{
+	check_replay_after_suspend(false, 0);
+	check_replay_after_suspend(true, 0);
+	check_replay_after_suspend(false, 70);
+	check_replay_after_suspend(false, its_nr_slots(its));
+}
+
+/* A state of the CPU that EL2 does not know to take the ITS down: memory given back is safe. */
+static void replay_without_suspend(void)
+{
+	start(ENABLED);
+	map_and_give();
+	replay(its->next * 32);
+}
+
+/* What the driver has posted before the hand-over is in the same queue. */
+static void replay_original_queue(void)
+{
+	phys_addr_t itt;
+	u32 used;
+
+	machine_reset();
+	its = its_start(&machine_default);
+	itt = host_alloc(test_itt_size(its, EVENT_BITS), PAGE_SIZE);
+	its_stage_level2(its, BASER_DEVICES, DEV);
+	its_stage(its, cmd_mapd(DEV, EVENT_BITS, itt));
+	its_stage(its, cmd_unmapd(DEV));
+	its_ring(its);
+	used = its->next;
+	EXPECT(!its_hand_over(its));
+
+	/* Not ours any more, and EL2 has seen one command */
+	EXPECT(mem_give_guest(itt));
+	ACCEPT(its, cmd_sync(0));
+	replay(used * 32);
+}
+
+/* The slot that the first command would have gone to is not left out. */
+static void replay_original_queue_unused(void)
+{
+	phys_addr_t itt;
+	u32 slot;
+
+	machine_reset();
+	its = its_start(&machine_default);
+	itt = host_alloc(test_itt_size(its, EVENT_BITS), PAGE_SIZE);
+	its_stage_level2(its, BASER_DEVICES, DEV);
+	slot = its->next;
+	its_stage(its, cmd_mapd(DEV, EVENT_BITS, itt));
+	while (its->next != slot)
+		its_stage(its, cmd_unmapd(DEV));
+	its->next = slot;
+
+	/* Executed in the round before */
+	its_write(its, GITS_CWRITER, (slot + 10) * 32, 8);
+	its_write(its, GITS_CWRITER, slot * 32, 8);
+	EXPECT(!its_hand_over(its));
+	EXPECT(mem_give_guest(itt));
+	disable();
+	EXPECT(pkvm_its_suspend());
+	replay((slot + 10) * 32);
+}
+
+/* What the host drops with GITS_CBASER is still in the queue. */
+static void replay_dropped(void)
+{
+	phys_addr_t itt;
+	u32 used;
+
+	start(DISABLED);
+	itt = host_alloc(test_itt_size(its, EVENT_BITS), PAGE_SIZE);
+	test_prepare(its, DEV);
+	while (its->next != 20)
+		its_stage(its, cmd_sync(0));
+	its_stage(its, cmd_mapd(DEV, EVENT_BITS, itt));
+	its_ring(its);
+	used = its->next;
+
+	expect_done(GITS_CBASER, 0, 8);
+	its->next = 0;
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	ACCEPT(its, cmd_unmapd(DEV));
+	EXPECT(mem_give_guest(itt));
+	replay(used * 32);
 }
 
 /* One that runs keeps none of the others from being enabled. */
@@ -695,7 +856,81 @@ static void suspend_one_of_two(void)
 	EXPECT(its->model->ctlr & GITS_CTLR_ENABLE);
 	EXPECT(!pkvm_its_suspend());
 	disable();
+	its = second;
+	expect_done(GITS_CBASER, 0, 8);
+	its->next = 0;
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	ACCEPT(its, cmd_sync(0));
+
+	/* A suspend that is denied does not touch the queue of any. */
+	EXPECT(!pkvm_its_suspend());
+	its = first;
+	EXPECT_EQ(its->model->cwriter, its->next * 32);
+	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	disable();
+	its = second;
+	disable();
 	EXPECT(pkvm_its_suspend());
+	EXPECT_EQ(first->model->cwriter + second->model->cwriter, 0);
+	pkvm_its_resume();
+}
+
+/*
+ * Firmware enables the ITS with pointers of its own, and the host posts an unmap before the
+ * ITS gets to it: CREADR is behind that already, and means nothing.
+ */
+static void replay_overtakes(void)
+{
+	struct saved saved;
+	phys_addr_t itt;
+
+	start(ENABLED);
+	itt = test_map(its, DEV, EVENT_BITS);
+	saved = save_disable();
+	EXPECT(pkvm_its_suspend());
+	replay(10 * 32);
+	pkvm_its_resume();
+
+	its->model->pace = ITS_STALLED;
+	its->next = 0;
+	its_stage(its, cmd_unmapd(DEV));
+	its_stage(its, cmd_sync(0));
+	expect_ignored(GITS_CWRITER, its->next * 32, 8);
+	EXPECT_EQ(__pkvm_its_post(its->id, its->next * 32), 0);
+	__pkvm_its_reclaim(its->id, itt, PAGE_SIZE);
+	EXPECT(!mem_host_write(itt, 1));
+
+	/* Nor does a write of GITS_CTLR make EL2 look at it. */
+	disable();
+	restore_enable(&saved, 8);
+	its->model->pace = ITS_AT_ONCE;
+	ACCEPT(its, cmd_unmapd(DEV));
+	EXPECT(mem_host_write(itt, 1));
+	its_check_held(its);
+}
+
+static struct host_its *other;
+
+static void enable_other(struct its_model *model)
+{
+	if (model != other->model)
+		its_write(other, GITS_CTLR, GITS_CTLR_ENABLE, 4);
+}
+
+/* Another CPU enables an ITS that has been looked at, while EL2 looks at the next. */
+static void suspend_races_with_enable(void)
+{
+	machine_reset();
+	other = its_up(&machine_default);
+	its = other;
+	disable();
+	its = its_up(&machine_default);
+	disable();
+
+	its_model_ctlr_read = enable_other;
+	EXPECT(pkvm_its_suspend());
+	its_model_ctlr_read = NULL;
+	EXPECT(!(other->model->ctlr & GITS_CTLR_ENABLE));
 	pkvm_its_resume();
 }
 
@@ -926,7 +1161,14 @@ const struct test reg_tests[] = {
 	TEST(suspend_with_release),
 	TEST(suspend_while_running),
 	TEST(enable_while_suspending),
+	TEST(replay_after_suspend),
+	TEST(replay_without_suspend),
+	TEST(replay_original_queue),
+	TEST(replay_original_queue_unused),
+	TEST(replay_dropped),
+	TEST(replay_overtakes),
 	TEST(suspend_one_of_two),
+	TEST(suspend_races_with_enable),
 	TEST(suspend_not_active),
 	TEST(executed_while_disabled),
 	TEST(posted_after_power_cycle),

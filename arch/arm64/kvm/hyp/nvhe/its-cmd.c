@@ -21,6 +21,7 @@
 #include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 
 #include <nvhe/its-cmd.h>
@@ -38,6 +39,13 @@
 #define CMD_DEVICE(nr, id)	((nr) | FIELD_PREP(GENMASK_ULL(63, 32), (u64)(id)))
 
 #define LPI_BASE		8192
+
+/*
+ * How many slots may hold what the hardware has executed, as far as EL2 knows, before it
+ * looks at GITS_CREADR: bounds what an entry scrubs on behalf of those before it, and makes
+ * the reads of the register cheap.
+ */
+#define REAP_SLOTS	64
 
 /*
  * The record of a mapped device: where its ITT is, and how large. The ITT's alignment
@@ -82,6 +90,7 @@ static u64 *find_record(const struct its_cmd_queue *q, u64 dev_id)
 	if (dev_id >= q->devices.nr_ids)
 		return NULL;
 
+	dev_id = array_index_nospec(dev_id, q->devices.nr_ids);
 	mid = q->records[RECORD_TOP(dev_id)];
 	if (!mid)
 		return NULL;
@@ -112,7 +121,10 @@ bool its_cmd_has_record(struct its_cmd_queue *q, u64 dev_id)
  */
 void its_cmd_add_record_page(struct its_cmd_queue *q, u64 dev_id, void *page)
 {
-	u64 ***mid = &q->records[RECORD_TOP(dev_id)];
+	u64 ***mid;
+
+	dev_id = array_index_nospec(dev_id, q->devices.nr_ids);
+	mid = &q->records[RECORD_TOP(dev_id)];
 
 	if (*mid)
 		(*mid)[RECORD_MID(dev_id)] = page;
@@ -220,6 +232,12 @@ int its_cmd_check_level2(const struct its_cmd_table *table, u64 entry, phys_addr
 	return 0;
 }
 
+/* Where the level-1 entry for @id is, which is in the table's range */
+static u64 level1_index(const struct its_cmd_table *table, u64 id)
+{
+	return array_index_nospec(id, table->nr_ids) >> table->ids_shift;
+}
+
 /*
  * What the host has in the way of a level-2 page for @id, if one has to be taken.
  * Returns a reason to refuse the command, or 0 with @phys set if there is a page to take.
@@ -234,7 +252,7 @@ static enum pkvm_its_stat find_level2(struct its_cmd_table *table, u64 id, phys_
 	if (!table->l1)
 		return 0;
 
-	idx = id >> table->ids_shift;
+	idx = level1_index(table, id);
 	if (le64_to_cpu(table->l1[idx]) & GITS_BASER_VALID)
 		return 0;
 
@@ -250,7 +268,7 @@ static enum pkvm_its_stat find_level2(struct its_cmd_table *table, u64 id, phys_
 static enum pkvm_its_stat take_level2(struct its_cmd_queue *q, struct its_cmd_table *table,
 				      u64 id, phys_addr_t phys)
 {
-	__le64 *entry = &table->l1[id >> table->ids_shift];
+	__le64 *entry = &table->l1[level1_index(table, id)];
 	int ret;
 
 	ret = q->ops->take_page(q, phys, table->psz);
@@ -535,13 +553,35 @@ static u32 next_slot(const struct its_cmd_queue *q, u32 slot)
 	return slot + 1 == q->nr_cmds ? 0 : slot + 1;
 }
 
+/*
+ * An ITS that loses power and gets its registers back may execute once more what it finds
+ * in the queue, whatever has become of the memory that is named there. A SYNC names none.
+ * Each command passes through here: the loop takes seven instructions.
+ */
+static void scrub_slots(struct its_cmd_queue *q, u32 from, u32 to)
+{
+	const struct its_cmd_block sync = {
+		.raw_le = { cpu_to_le64(GITS_CMD_SYNC), 0, cpu_to_le64(q->rdbases[0]), 0 },
+	};
+	struct its_cmd_block *start = q->committed, *end = start + q->nr_cmds;
+	struct its_cmd_block *slot = start + from;
+
+	while (slot != start + to) {
+		*slot = sync;
+		slot = slot + 1 == end ? start : slot + 1;
+	}
+
+	for (; q->queue_nc && from != to; from = next_slot(q, from))
+		q->ops->clean(start + from, sizeof(sync));
+}
+
 /**
- * its_cmd_reap - release the memory of commands that have been executed
+ * its_cmd_reap - scrub commands that have been executed, and release their memory
  * @q: the queue
  *
  * A command counts as executed when GITS_CREADR has passed it, which is what the host's
  * driver goes by before it uses the memory again. What its_cmd_queue::release_budget does
- * not cover is left for the next time.
+ * not cover is left for the next time. Memory is released when no slot names it any more.
  *
  * Context: calls for a queue are serialised.
  */
@@ -557,20 +597,17 @@ void its_cmd_reap(struct its_cmd_queue *q)
 	    slots_between(q, q->done, slot) > slots_between(q, q->done, q->next))
 		return;
 
-	if (!q->nr_releases) {
-		q->done = slot;
-		return;
-	}
-
-	while (q->done != slot) {
+	while (q->nr_releases && q->done != slot) {
 		u64 record = q->releases[q->done];
+		u64 size = 0;
 
+		if (record)
+			size = its_cmd_itt_size(q, FIELD_GET(RECORD_EVENT_BITS, record));
+		if (size > q->release_budget)
+			return;
+
+		scrub_slots(q, q->done, next_slot(q, q->done));
 		if (record) {
-			u64 size = its_cmd_itt_size(q, FIELD_GET(RECORD_EVENT_BITS, record));
-
-			if (size > q->release_budget)
-				return;
-
 			q->release_budget -= size;
 			release_record(q, record);
 			q->releases[q->done] = 0;
@@ -579,6 +616,24 @@ void its_cmd_reap(struct its_cmd_queue *q)
 
 		q->done = next_slot(q, q->done);
 	}
+
+	scrub_slots(q, q->done, slot);
+	q->done = slot;
+}
+
+/**
+ * its_cmd_start - begin with a queue that somebody else has used
+ * @q: the queue; the hardware's read and write pointers are both at @slot
+ * @slot: where the next command goes to
+ *
+ * All of it counts as committed and not known to have been executed: the first entry that
+ * looks at GITS_CREADR scrubs it. Takes constant time.
+ */
+void its_cmd_start(struct its_cmd_queue *q, u32 slot)
+{
+	scrub_slots(q, slot, next_slot(q, slot));
+	q->next = slot;
+	q->done = next_slot(q, slot);
 }
 
 /**
@@ -587,10 +642,11 @@ void its_cmd_reap(struct its_cmd_queue *q)
  *
  * Commands that were committed but not executed never will be. If one of them was to
  * unmap a device, then the hardware still has the device mapped: its ITT stays with EL2
- * for good.
+ * for good. No slot holds anything but a SYNC then.
  */
 void its_cmd_reset(struct its_cmd_queue *q)
 {
+	scrub_slots(q, q->done, q->next);
 	while (q->done != q->next) {
 		q->releases[q->done] = 0;
 		q->done = next_slot(q, q->done);
@@ -670,7 +726,7 @@ void its_cmd_process(struct its_cmd_queue *q, u64 cwriter)
 	end = cwriter / sizeof(struct its_cmd_block);
 
 	/* Slots that the hardware has not executed are not to be written. */
-	if (q->nr_releases ||
+	if (q->nr_releases || slots_between(q, q->done, q->next) >= REAP_SLOTS ||
 	    slots_between(q, q->done, q->next) + slots_between(q, q->next, end) >= q->nr_cmds) {
 		its_cmd_reap(q);
 

@@ -16,6 +16,7 @@
 #include <linux/irqchip/arm-gic-v3.h>
 #include <linux/kvm_host.h>
 #include <linux/log2.h>
+#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/sizes.h>
 
@@ -109,8 +110,10 @@ static int its_take_itt(struct its_cmd_queue *q, phys_addr_t itt, u64 size)
 static void its_release_itt(struct its_cmd_queue *q, phys_addr_t itt, u64 size)
 {
 	u64 *held = &q->stats[PKVM_ITS_HELD_PAGES];
+	int nr_pages = __pkvm_itt_donate_host(itt, size);
 
-	*held -= min_t(u64, *held, __pkvm_itt_donate_host(itt, size));
+	if (nr_pages > 0)
+		*held -= min_t(u64, *held, nr_pages);
 }
 
 /* An ITS page may be smaller than one of ours: what lies around it comes along. */
@@ -265,8 +268,8 @@ static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 	if (ctlr & GITS_CTLR_ENABLE)
 		its_cmd_reap(&its->cmd);
 	else if ((val & GITS_CTLR_ENABLE) &&
-		 (its->nr_suspending || !its_is_quiescent(its) || !its_bases_are_committed(its) ||
-		  !its_pointers_are_committed(its)))
+		 (its->nr_suspending || its->suspended || !its_is_quiescent(its) ||
+		  !its_bases_are_committed(its) || !its_pointers_are_committed(its)))
 		return false;
 
 	val &= GITS_CTLR_ENABLE | (its->ctlr & GITS_CTLR_ImDe);
@@ -276,18 +279,22 @@ static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 	return true;
 }
 
-/*
- * GITS_CBASER: the host gets to say when, not what. Writing it resets CREADR, so commands
- * that have not been executed are gone.
- */
-static bool its_handle_cbaser(struct hyp_its *its)
+/* Writing GITS_CBASER resets CREADR, so commands that have not been executed are gone. */
+static void its_empty_queue(struct hyp_its *its)
 {
-	if (!its_is_quiescent(its))
-		return false;
-
 	gits_write_cbaser(its->cbaser, its->base + GITS_CBASER);
 	gits_write_cwriter(0, its->base + GITS_CWRITER);
 	its_cmd_reset(&its->cmd);
+}
+
+/* GITS_CBASER: the host gets to say when, not what. After a suspend it has to say so. */
+static bool its_handle_cbaser(struct hyp_its *its)
+{
+	if (its->nr_suspending || !its_is_quiescent(its))
+		return false;
+
+	its_empty_queue(its);
+	its->suspended = false;
 
 	return true;
 }
@@ -295,8 +302,10 @@ static bool its_handle_cbaser(struct hyp_its *its)
 /* GITS_BASER<n>: back to the committed value, or nothing. */
 static bool its_handle_baser(struct hyp_its *its, int i, u64 val, u64 mask)
 {
-	u64 baser = its->tables[i].baser;
+	u64 baser;
 
+	i = array_index_nospec(i, GITS_BASER_NR_REGS);
+	baser = its->tables[i].baser;
 	if (!baser || ((val ^ baser) & mask) || !its_is_quiescent(its))
 		return false;
 
@@ -307,11 +316,12 @@ static bool its_handle_baser(struct hyp_its *its, int i, u64 val, u64 mask)
 
 /*
  * GITS_CWRITER: the offset is in the lower half, the upper half is RES0. A write of the
- * upper half alone changes nothing.
+ * upper half alone changes nothing. After a suspend, firmware may have the ITS run with
+ * pointers of its own: the queue stays empty until the host has begun it anew.
  */
 static bool its_handle_cwriter(struct hyp_its *its, u64 val, u64 mask)
 {
-	if (!(mask & GENMASK_ULL(31, 0)))
+	if (!(mask & GENMASK_ULL(31, 0)) || its->suspended)
 		return false;
 
 	its_cmd_process(&its->cmd, val);
@@ -387,8 +397,16 @@ static void its_unshare(void *virt, u64 size)
 		WARN_ON(__pkvm_host_unshare_hyp(pfn + nr));
 }
 
-/* Share memory of the host with EL2 and see to it that it stays shared. */
-static int its_pin(phys_addr_t phys, u64 size, void **virt)
+/**
+ * its_pin - share memory of the host with EL2, and see to it that it stays shared
+ * @phys: physical address, page-aligned
+ * @size: bytes, a multiple of the page size
+ * @virt: set to where EL2 maps it
+ *
+ * Context: the host is not deprivileged yet, and serialises the calls.
+ * Return: 0 or a negative error, with nothing shared.
+ */
+int its_pin(phys_addr_t phys, u64 size, void **virt)
 {
 	u64 done;
 	int ret;
@@ -414,7 +432,12 @@ err_unshare:
 	return ret;
 }
 
-static void its_unpin(void *virt, u64 size)
+/**
+ * its_unpin - undo its_pin()
+ * @virt: where EL2 maps the memory
+ * @size: bytes, as it was pinned
+ */
+void its_unpin(void *virt, u64 size)
 {
 	hyp_unpin_shared_mem(virt, virt + size);
 	its_unshare(virt, size);
@@ -472,6 +495,10 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 
 	size = (u64)GITS_BASER_NR_PAGES(desc->baser) * table->cmd.psz;
 	table->size = ALIGN(size, PAGE_SIZE);
+
+	/* Where the driver's memory is, not where a register that dropped bits says it is */
+	if (table->phys != desc->base)
+		return -EINVAL;
 
 	if (!PAGE_ALIGNED(table->phys) || !IS_ALIGNED(table->phys, table->cmd.psz) ||
 	    !its_drives(its, table->phys, table->size) || indirect != !!desc->staging)
@@ -621,6 +648,10 @@ static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *d
 	its->queue_size = ((its->cbaser & 0xff) + 1) * SZ_4K;
 
 	if (!(its->cbaser & GITS_CBASER_VALID) || its->cbaser != desc->cbaser)
+		return -EINVAL;
+
+	/* Where the driver's memory is, not where a register that dropped bits says it is */
+	if (its->queue_phys != desc->hw_queue)
 		return -EINVAL;
 
 	/* IHI 0069, GITS_CBASER: an ITS may take bits [15:12] of the address for zero. */
@@ -785,7 +816,10 @@ err_release:
 
 static struct hyp_its *its_get(u32 id)
 {
-	return id < nr_hyp_its ? hyp_its_nodes[id] : NULL;
+	if (id >= nr_hyp_its)
+		return NULL;
+
+	return hyp_its_nodes[array_index_nospec(id, nr_hyp_its)];
 }
 
 /**
@@ -857,8 +891,7 @@ int __pkvm_its_activate(u32 id, u32 offset)
 	if (ret)
 		return ret;
 
-	its->cmd.next = offset / sizeof(struct its_cmd_block);
-	its->cmd.done = its->cmd.next;
+	its_cmd_start(&its->cmd, offset / sizeof(struct its_cmd_block));
 	its->ctlr = readl_relaxed(its->base + GITS_CTLR);
 	its->active = true;
 
@@ -950,6 +983,17 @@ static bool its_suspend_one(struct hyp_its *its)
 	return quiescent;
 }
 
+/* Whatever firmware restores, the ITS finds an empty queue of SYNCs. */
+static void its_empty_for_suspend(struct hyp_its *its)
+{
+	hyp_spin_lock(&its->lock);
+	if (its->active) {
+		its_empty_queue(its);
+		its->suspended = true;
+	}
+	hyp_spin_unlock(&its->lock);
+}
+
 static void its_resume_one(struct hyp_its *its)
 {
 	hyp_spin_lock(&its->lock);
@@ -965,9 +1009,16 @@ static void its_resume_one(struct hyp_its *its)
  * it holds: entries in memory may then be those of a device that has been unmapped, with
  * the address of an ITT that was released.
  *
+ * Firmware may save the registers of an ITS and restore them, GITS_CTLR.Enabled included,
+ * maybe as they were some time ago. So the queues are emptied, the pointers are zero, and
+ * each slot holds a SYNC: whatever the ITS executes once more does no harm. Nor can it pass
+ * for having executed a command of EL2's: the queue stays empty until the host has disabled
+ * the ITS and written GITS_CBASER.
+ *
  * Context: the host is deprivileged; takes the lock of each ITS.
- * Return: true if all are quiescent. None can be enabled then, until as many calls of
- *	   pkvm_its_resume(). False if one is not, with nothing changed.
+ * Return: true if all are quiescent. None can be enabled and no command committed until
+ *	   as many calls of pkvm_its_resume() and a write of its GITS_CBASER. False if one
+ *	   is not, with nothing changed.
  */
 bool pkvm_its_suspend(void)
 {
@@ -976,6 +1027,12 @@ bool pkvm_its_suspend(void)
 	for (id = 0; id < nr_hyp_its; id++) {
 		if (hyp_its_nodes[id] && !its_suspend_one(hyp_its_nodes[id]))
 			goto err_resume;
+	}
+
+	/* They stay quiescent from here on. */
+	for (id = 0; id < nr_hyp_its; id++) {
+		if (hyp_its_nodes[id])
+			its_empty_for_suspend(hyp_its_nodes[id]);
 	}
 
 	return true;
@@ -1129,6 +1186,7 @@ u64 __pkvm_its_stat(u32 id, u32 nr)
 	if (!its || nr >= PKVM_ITS_NR_STATS)
 		return 0;
 
+	nr = array_index_nospec(nr, PKVM_ITS_NR_STATS);
 	hyp_spin_lock(&its->lock);
 	val = its->cmd.stats[nr];
 	hyp_spin_unlock(&its->lock);

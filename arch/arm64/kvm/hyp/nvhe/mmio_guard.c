@@ -2,6 +2,9 @@
 /*
  * MMIO regions that the host may read but that only EL2 may write.
  *
+ * A region can be a row of equal devices, of each of which some pages are left to the
+ * host: however many devices there are, they take one entry of the table.
+ *
  * The host's stage-2 maps a guarded page read-only, so reads cost nothing and
  * each write takes a permission fault (or a translation fault, if the page has not
  * been mapped yet). mem_protect.c consults this table before it maps any MMIO, and
@@ -14,100 +17,169 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/string.h>
 
 #include <nvhe/mmio_guard.h>
 
+/* Ascending, so that finding one takes a binary search */
 static struct mmio_guard mmio_guards[MMIO_GUARD_MAX];
 static unsigned int nr_mmio_guards;
 
+/* The number of regions that start at or below an address */
+static unsigned int mmio_guard_rank(phys_addr_t addr)
+{
+	unsigned int low = 0, high = nr_mmio_guards;
+
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
+
+		if (mmio_guards[mid].start <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+
+	return low;
+}
+
+/* How far into its device an address lies */
+static u64 mmio_guard_offset(const struct mmio_guard *guard, phys_addr_t addr)
+{
+	return guard->stride ? (addr - guard->start) % guard->stride : addr - guard->start;
+}
+
+static bool mmio_guard_is_sane(const struct mmio_guard *guard)
+{
+	u64 all = guard->start | guard->end | guard->stride | guard->hole_start | guard->hole_end;
+
+	if (!PAGE_ALIGNED(all) || guard->end <= guard->start)
+		return false;
+
+	if (!guard->stride)
+		return !guard->hole_end;
+
+	return guard->hole_start <= guard->hole_end && guard->hole_end <= guard->stride;
+}
+
 /**
- * mmio_guard_add - guard a region
- * @start: physical address, page-aligned
- * @size: bytes, a multiple of the page size
- * @ops: what to do with writes
- * @priv: argument for @ops
+ * mmio_guard_add_region - guard a region, or part of each device in it
+ * @guard: the region. Copied
  *
  * Context: the host is not deprivileged yet; callers are serialised. The host's
  * stage-2 must not map the region writable: see host_stage2_guard_mmio().
  * Return: 0, -EINVAL, -EBUSY if the region overlaps another, -ENOSPC.
  */
-int mmio_guard_add(phys_addr_t start, u64 size, const struct mmio_guard_ops *ops, void *priv)
+int mmio_guard_add_region(const struct mmio_guard *guard)
 {
-	phys_addr_t end = start + size;
 	unsigned int i;
 
-	if (!size || end <= start || !PAGE_ALIGNED(start) || !PAGE_ALIGNED(size))
+	if (!mmio_guard_is_sane(guard))
 		return -EINVAL;
 
 	if (nr_mmio_guards == MMIO_GUARD_MAX)
 		return -ENOSPC;
 
-	for (i = 0; i < nr_mmio_guards; i++) {
-		if (start < mmio_guards[i].end && mmio_guards[i].start < end)
-			return -EBUSY;
-	}
+	i = mmio_guard_rank(guard->start);
+	if ((i && mmio_guards[i - 1].end > guard->start) ||
+	    (i < nr_mmio_guards && mmio_guards[i].start < guard->end))
+		return -EBUSY;
 
-	mmio_guards[nr_mmio_guards++] = (struct mmio_guard) {
-		.start	= start,
-		.end	= end,
-		.ops	= ops,
-		.priv	= priv,
-	};
+	memmove(&mmio_guards[i + 1], &mmio_guards[i], (nr_mmio_guards - i) * sizeof(*guard));
+	mmio_guards[i] = *guard;
+	nr_mmio_guards++;
 
 	return 0;
 }
 
 /**
- * mmio_guard_remove - undo mmio_guard_add()
+ * mmio_guard_add - guard a region as a whole
+ * @start: physical address, page-aligned
+ * @size: bytes, a multiple of the page size
+ * @ops: what to do with writes
+ * @priv: argument for @ops
+ *
+ * Context: as mmio_guard_add_region().
+ * Return: likewise.
+ */
+int mmio_guard_add(phys_addr_t start, u64 size, const struct mmio_guard_ops *ops, void *priv)
+{
+	const struct mmio_guard guard = {
+		.start	= start,
+		.end	= start + size,
+		.ops	= ops,
+		.priv	= priv,
+	};
+
+	return mmio_guard_add_region(&guard);
+}
+
+/**
+ * mmio_guard_remove - undo mmio_guard_add() and mmio_guard_add_region()
  * @start: physical address the region was added with
  *
  * Context: the host is not deprivileged yet; callers are serialised.
  */
 void mmio_guard_remove(phys_addr_t start)
 {
-	unsigned int i;
+	unsigned int i = mmio_guard_rank(start);
 
-	for (i = 0; i < nr_mmio_guards; i++) {
-		if (mmio_guards[i].start != start)
-			continue;
-
-		mmio_guards[i] = mmio_guards[--nr_mmio_guards];
+	if (!i || mmio_guards[i - 1].start != start)
 		return;
-	}
+
+	memmove(&mmio_guards[i - 1], &mmio_guards[i], (nr_mmio_guards - i) * sizeof(*mmio_guards));
+	nr_mmio_guards--;
 }
 
 /**
  * mmio_guard_find - find the region an address is in
  * @addr: physical address
  *
+ * Takes a number of steps that depends on the number of regions, not on that of the
+ * devices in them.
+ *
  * Return: the region, or NULL if the address is not guarded.
  */
 const struct mmio_guard *mmio_guard_find(phys_addr_t addr)
 {
-	unsigned int i;
+	unsigned int i = mmio_guard_rank(addr);
+	const struct mmio_guard *guard;
+	u64 offset;
 
-	for (i = 0; i < nr_mmio_guards; i++) {
-		if (addr >= mmio_guards[i].start && addr < mmio_guards[i].end)
-			return &mmio_guards[i];
-	}
+	if (!i)
+		return NULL;
 
-	return NULL;
+	guard = &mmio_guards[i - 1];
+	if (addr >= guard->end)
+		return NULL;
+
+	if (!guard->stride)
+		return guard;
+
+	offset = mmio_guard_offset(guard, addr);
+
+	return offset >= guard->hole_start && offset < guard->hole_end ? NULL : guard;
 }
 
 /**
- * mmio_guard_clip - keep a mapping clear of guarded regions
+ * mmio_guard_clip - keep a mapping clear of guarded pages
  * @addr: an address that is not guarded
  * @start: start of a range around @addr, raised as needed
  * @end: end of that range, lowered as needed
  */
 void mmio_guard_clip(phys_addr_t addr, u64 *start, u64 *end)
 {
-	unsigned int i;
+	unsigned int i = mmio_guard_rank(addr);
 
-	for (i = 0; i < nr_mmio_guards; i++) {
-		if (mmio_guards[i].end <= addr)
-			*start = max_t(u64, *start, mmio_guards[i].end);
-		else
-			*end = min_t(u64, *end, mmio_guards[i].start);
+	if (i < nr_mmio_guards)
+		*end = min_t(u64, *end, mmio_guards[i].start);
+
+	if (i && addr < mmio_guards[i - 1].end) {
+		const struct mmio_guard *guard = &mmio_guards[i - 1];
+		u64 device = addr - mmio_guard_offset(guard, addr);
+
+		*start = max_t(u64, *start, device + guard->hole_start);
+		*end = min_t(u64, *end, device + guard->hole_end);
+	} else if (i) {
+		*start = max_t(u64, *start, mmio_guards[i - 1].end);
 	}
 }

@@ -15,10 +15,9 @@
  * Commands are queued through debugfs (CONFIG_ARM_GIC_V3_ITS_INJECT), everything
  * else is done through /dev/mem.
  *
- * The ITS has to be QEMU's: entries are forged in its private formats, and whether
- * an interrupt has arrived is looked up in the pending table, which other
- * implementations need not keep up to date. A direct ITS may be unusable afterwards,
- * and with it the machine, so this is not for a machine that is of use.
+ * The ITS has to be QEMU's: entries are forged in its private formats. A direct ITS
+ * may be unusable afterwards, and with it the machine, so this is not for a machine
+ * that is of use.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,98 +27,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
-#include <asm/hwcap.h>
 #include <linux/bits.h>
 #include <linux/compiler.h>
 
 #include "gic_v3.h"
 #include "kselftest.h"
-#include "pkvm_its.h"
-
-/*
- * DeviceIDs that no device of the machine has: bus 31 as PCI counts. The first
- * is for checking that the ITS still works, the others are for the cases.
- */
-#define DEV_CANARY		0x1f00
-#define DEV_A			0x1f08
-#define DEV_B			0x1f10
-#define DEV_NONE		0x1f18
+#include "pkvm_attack.h"
 
 #define VPE			7
-#define EVENT_BITS		5
-#define NR_EVENTS		BIT(EVENT_BITS)
-
-enum result {
-	RES_CORRUPTED,	/* the guest saw its memory change */
-	RES_REACHED,	/* what the attacker wrote got to the ITS */
-	RES_BLOCKED,
-	RES_ERROR,
-	RES_SKIP,
-};
-
-static const char *const result_name[] = {
-	[RES_CORRUPTED]	= "corrupted",
-	[RES_REACHED]	= "reached",
-	[RES_BLOCKED]	= "blocked",
-	[RES_ERROR]	= "error",
-	[RES_SKIP]	= "skipped",
-};
-
-struct test {
-	struct its its;
-	struct pvm pvm;
-	enum pkvm_its_mode mode;
-	u64 canary_itt;
-	u64 refused;
-	u32 lpi_canary;
-	u32 lpi;
-	char why[256];
-};
-
-#define FAIL(t, ...)							\
-	({								\
-		snprintf((t)->why, sizeof((t)->why), __VA_ARGS__);	\
-		RES_ERROR;						\
-	})
-
-static bool confined(struct test *t)
-{
-	return t->mode == PKVM_ITS_CONFINED;
-}
 
 /*
  * Common parts
  */
-
-/* How many commands EL2 has refused since the case began. */
-static u64 refused(struct test *t)
-{
-	u64 now;
-
-	its_stat(&t->its, "refused", &now);
-
-	return now - t->refused;
-}
-
-/* The guest has the last word about whether its memory has changed. */
-static enum result look(struct test *t, enum result otherwise)
-{
-	u64 seen = 0;
-	int ret;
-
-	ret = pvm_check(&t->pvm, &seen);
-	if (ret < 0)
-		return FAIL(t, "guest: %s", strerror(-ret));
-	if (!ret)
-		return otherwise;
-
-	ksft_print_msg("guest reads 0x%llx\n", (unsigned long long)seen);
-
-	return RES_CORRUPTED;
-}
 
 /*
  * Nothing happened to the guest. That is only worth something if EL2 says that
@@ -135,32 +56,12 @@ static enum result look_refused(struct test *t, u64 at_least)
 	return look(t, RES_BLOCKED);
 }
 
-static int post1(struct test *t, struct its_cmd cmd)
-{
-	return its_post(&t->its, &cmd, 1);
-}
-
-static void unmap(struct test *t, u32 device)
-{
-	post1(t, its_cmd_mapd(device, EVENT_BITS, 0, false));
-}
-
 /* Can the CPU get at this memory? */
 static bool cpu_reads(u64 pa)
 {
 	u64 val;
 
 	return !phys_read64(pa, &val);
-}
-
-/* A failed access counts as blocked only if EL2 refused it. */
-static enum result blocked_by_el2(struct test *t, int ret)
-{
-	if (ret == FAULT_STAGE2)
-		return RES_BLOCKED;
-
-	return FAIL(t, "access failed: %s",
-		    ret < 0 ? strerror(-ret) : fault_name(ret));
 }
 
 static enum result cpu_read(struct test *t, u64 pa)
@@ -171,46 +72,6 @@ static enum result cpu_read(struct test *t, u64 pa)
 	ret = phys_read64(pa, &val);
 
 	return ret ? blocked_by_el2(t, ret) : RES_REACHED;
-}
-
-/*
- * A device is mapped, an interrupt is raised and taken back: goes through the
- * whole of the ITS, and fails if anything of it is not as it should be.
- */
-static bool queue_works(struct test *t)
-{
-	struct its *its = &t->its;
-	struct its_cmd cmds[] = {
-		its_cmd_mapd(DEV_CANARY, EVENT_BITS, t->canary_itt, true),
-		its_cmd_mapti(DEV_CANARY, 0, t->lpi_canary, 0),
-		its_cmd_event(GITS_CMD_INT, DEV_CANARY, 0),
-		its_cmd_sync(its->rdbase),
-	};
-	struct its_cmd undo[] = {
-		its_cmd_event(GITS_CMD_CLEAR, DEV_CANARY, 0),
-		its_cmd_event(GITS_CMD_DISCARD, DEV_CANARY, 0),
-		its_cmd_mapd(DEV_CANARY, EVENT_BITS, t->canary_itt, false),
-		its_cmd_sync(its->rdbase),
-	};
-	bool was, pending, left;
-	u64 before, after;
-
-	its_stat(its, "refused", &before);
-
-	was = its_lpi_pending(its, t->lpi_canary);
-	if (its_post(its, cmds, ARRAY_SIZE(cmds)))
-		return false;
-	pending = its_lpi_pending(its, t->lpi_canary);
-	if (its_post(its, undo, ARRAY_SIZE(undo)))
-		return false;
-	left = its_lpi_pending(its, t->lpi_canary);
-
-	its_stat(its, "refused", &after);
-	if (was || !pending || left || before != after)
-		ksft_print_msg("queue: before %d, raised %d, cleared %d, refused %lld\n",
-			       was, pending, left, (long long)(after - before));
-
-	return !was && pending && !left && before == after;
 }
 
 /*
@@ -256,7 +117,7 @@ static int rewind_queue(struct test *t)
 /* Pages whose place within an ITS page leaves the first half of that alone. */
 static bool page_upper_half(u64 pa, void *arg)
 {
-	u64 page_size = ((struct its *)arg)->devices->page_size;
+	u64 page_size = ((struct test *)arg)->its.devices->page_size;
 
 	return (u64)getpagesize() >= page_size ||
 	       (pa & (page_size - 1)) >= page_size / 2;
@@ -586,29 +447,18 @@ static u64 forged_dte(u64 itt)
 	return BIT64(0) | (EVENT_BITS - 1) << 1 | itt >> 8 << 6;
 }
 
-/*
- * Raises event 0 of a device, and says whether an interrupt came of it. Takes
- * it back again.
- */
+/* Raises event 0 of a device, and says whether an interrupt came of it. */
 static int raises(struct test *t, u32 device)
 {
 	struct its_cmd raise[] = {
 		its_cmd_event(GITS_CMD_INT, device, 0),
 		its_cmd_sync(t->its.rdbase),
 	};
-	bool pending;
 
 	if (its_post(&t->its, raise, ARRAY_SIZE(raise)))
 		return -1;
 
-	pending = its_lpi_pending(&t->its, t->lpi);
-	if (pending) {
-		raise[0] = its_cmd_event(GITS_CMD_CLEAR, device, 0);
-		if (its_post(&t->its, raise, ARRAY_SIZE(raise)))
-			return -1;
-	}
-
-	return pending;
+	return its_lpi_arrived(&t->its, t->lpi);
 }
 
 static enum result itt_forged_contents(struct test *t)
@@ -1364,7 +1214,7 @@ static enum result res0_bits_set(struct test *t)
 		{ { ~0xffULL, ~0ULL, 0xfff000000000ffffULL, ~0ULL } },
 	};
 	unsigned int i, j, found = 0;
-	bool pending = false;
+	bool arrived = false;
 	u64 before, after;
 
 	if (!itt)
@@ -1376,15 +1226,21 @@ static enum result res0_bits_set(struct test *t)
 			cmds[i].w[j] |= res0[i].w[j];
 		if (post1(t, cmds[i]))
 			return FAIL(t, "queue");
-		if ((cmds[i].w[0] & 0xff) == GITS_CMD_INT)
-			pending = its_lpi_pending(&t->its, t->lpi);
+
+		/* Once to arrive, and once for CLEAR to take back. */
+		if ((cmds[i].w[0] & 0xff) == GITS_CMD_INT &&
+		    its_lpi_arrived(&t->its, t->lpi))
+			arrived = !its_lpi_set_prop(&t->its, t->lpi, LPI_OFF) &&
+				  !post1(t, cmds[i]);
+		if ((cmds[i].w[0] & 0xff) == GITS_CMD_CLEAR)
+			its_lpi_set_prop(&t->its, t->lpi, LPI_ON);
 		if (hw_queue_has(t, &cmds[i]))
 			found++;
 	}
 
-	if (!pending)
+	if (!arrived)
 		return FAIL(t, "the commands did not work");
-	if (its_lpi_pending(&t->its, t->lpi))
+	if (its_lpi_arrived(&t->its, t->lpi))
 		return FAIL(t, "the interrupt was not cleared");
 	if (found == ARRAY_SIZE(cmds))
 		return RES_REACHED;
@@ -1677,107 +1533,8 @@ static enum result staging_race(struct test *t)
 	return given_back(t, itt, res);
 }
 
-/*
- * Ways to write a register that an emulation has trouble with
- */
-
-static void store_8(void *addr, void *arg)
-{
-	asm volatile("strb	%w0, [%1]\n"
-		     "dsb	sy"
-		     : : "r" (*(u64 *)arg), "r" (addr) : "memory");
-}
-
-static void store_16(void *addr, void *arg)
-{
-	asm volatile("strh	%w0, [%1]\n"
-		     "dsb	sy"
-		     : : "r" (*(u64 *)arg), "r" (addr) : "memory");
-}
-
-static void store_misaligned(void *addr, void *arg)
-{
-	asm volatile("str	%w0, [%1, #2]\n"
-		     "dsb	sy"
-		     : : "r" ((u32)(*(u64 *)arg >> 16)), "r" (addr) : "memory");
-}
-
-static void store_pair_32(void *addr, void *arg)
-{
-	u64 val = *(u64 *)arg;
-
-	asm volatile("stp	%w0, %w1, [%2]\n"
-		     "dsb	sy"
-		     : : "r" ((u32)val), "r" ((u32)(val >> 32)), "r" (addr)
-		     : "memory");
-}
-
-/* The register below is written along with it, with what it has. */
-static void store_pair_64(void *addr, void *arg)
-{
-	asm volatile("stp	%0, %1, [%2]\n"
-		     "dsb	sy"
-		     : : "r" (*(u64 *)arg), "r" (*(u64 *)(addr + 8)), "r" (addr)
-		     : "memory");
-}
-
-/* The upper half of the register, and the lower one of the next as it is. */
-static void store_pair_misaligned(void *addr, void *arg)
-{
-	asm volatile("stp	%w0, %w1, [%2, #4]\n"
-		     "dsb	sy"
-		     : : "r" ((u32)(*(u64 *)arg >> 32)), "r" (*(u32 *)(addr + 8)),
-			 "r" (addr)
-		     : "memory");
-}
-
-static void store_post_index(void *addr, void *arg)
-{
-	asm volatile("str	%1, [%0], #8\n"
-		     "dsb	sy"
-		     : "+r" (addr) : "r" (*(u64 *)arg) : "memory");
-}
-
-static void store_simd(void *addr, void *arg)
-{
-	asm volatile("fmov	d0, %1\n"
-		     "str	d0, [%0]\n"
-		     "dsb	sy"
-		     : : "r" (addr), "r" (*(u64 *)arg) : "memory", "v0");
-}
-
-static void store_exclusive(void *addr, void *arg)
-{
-	u32 fail = 1;
-	u64 old;
-	int i;
-
-	for (i = 0; i < 16 && fail; i++)
-		asm volatile("ldxr	%1, [%2]\n"
-			     "stxr	%w0, %3, [%2]\n"
-			     "dsb	sy"
-			     : "=&r" (fail), "=&r" (old)
-			     : "r" (addr), "r" (*(u64 *)arg) : "memory");
-}
-
-static void store_atomic(void *addr, void *arg)
-{
-	asm volatile(".arch_extension lse\n"
-		     "swpal	%1, %1, [%0]\n"
-		     "dsb	sy"
-		     : : "r" (addr), "r" (*(u64 *)arg) : "memory");
-}
-
-/*
- * The access under test moves the device table while the ITS is disabled.
- *
- * The verdict depends on how far the access got, not on what the device made of it:
- * a device may refuse or ignore an access that is narrow or misaligned. If the CPU
- * itself takes an alignment fault, the access never leaves it, and this attack does
- * not exist on that machine.
- */
-static enum result odd_access(struct test *t,
-			      void (*store)(void *addr, void *arg))
+/* The access under test moves the device table while the ITS is disabled. */
+static enum result odd_access(struct test *t)
 {
 	unsigned int reg = baser_reg(t, t->its.devices);
 	enum fault fault;
@@ -1790,21 +1547,8 @@ static enum result odd_access(struct test *t,
 
 	old = its_read64(&t->its, reg);
 	new = old ^ (BIT64(33) | BIT64(16) | BIT64(17) | BIT64(0));
-	fault = try_access(store, t->its.regs + reg, &new);
-	now = its_read64(&t->its, reg);
-
-	if (fault)
-		ksft_print_msg("access ended in %s\n", fault_name(fault));
-	if (now != old || fault == FAULT_EXTERNAL)
-		res = RES_REACHED;
-	else if (fault == FAULT_ALIGNMENT)
-		res = RES_SKIP;
-	else if (fault)
-		res = blocked_by_el2(t, fault);
-	else if (confined(t))
-		res = FAIL(t, "the access was not refused");
-	else
-		res = RES_REACHED;
+	fault = try_store(t, t->its.regs + reg, new, old);
+	res = store_result(t, its_read64(&t->its, reg) != old, fault);
 
 	its_write64(&t->its, reg, old);
 	now = its_read64(&t->its, reg);
@@ -1814,59 +1558,6 @@ static enum result odd_access(struct test *t,
 			    (unsigned long long)now);
 
 	return res;
-}
-
-static enum result access_8bit(struct test *t)
-{
-	return odd_access(t, store_8);
-}
-
-static enum result access_16bit(struct test *t)
-{
-	return odd_access(t, store_16);
-}
-
-static enum result access_misaligned(struct test *t)
-{
-	return odd_access(t, store_misaligned);
-}
-
-static enum result access_pair_32(struct test *t)
-{
-	return odd_access(t, store_pair_32);
-}
-
-static enum result access_pair_64(struct test *t)
-{
-	return odd_access(t, store_pair_64);
-}
-
-static enum result access_pair_misaligned(struct test *t)
-{
-	return odd_access(t, store_pair_misaligned);
-}
-
-static enum result access_post_index(struct test *t)
-{
-	return odd_access(t, store_post_index);
-}
-
-static enum result access_simd(struct test *t)
-{
-	return odd_access(t, store_simd);
-}
-
-static enum result access_exclusive(struct test *t)
-{
-	return odd_access(t, store_exclusive);
-}
-
-static enum result access_atomic(struct test *t)
-{
-	if (!(getauxval(AT_HWCAP) & HWCAP_ATOMICS))
-		return RES_SKIP;
-
-	return odd_access(t, store_atomic);
 }
 
 /*
@@ -1891,269 +1582,88 @@ static enum result fresh_frame(struct test *t)
 	return res;
 }
 
-/* Reads one word, whether there is something or not. */
-static void touch(u64 pa)
-{
-	void *va = phys_map(pa, 4);
-	u64 val;
-
-	if (!va)
-		return;
-
-	try_read64(va, &val);
-	phys_unmap(va, 4);
-}
-
 /* Neighbours of the ITS that may come with it in one block mapping. */
 static enum result block_neighbour(struct test *t)
 {
-	u64 start, end;
-
-	if (iomem_find("GICD", &start, &end))
-		return FAIL(t, "no distributor in /proc/iomem");
-
-	touch(start);
-	touch(t->its.base - ITS_FRAME_SIZE);
-	touch(t->its.base + ITS_FRAME_SIZE);
-	touch(t->its.base + 2 * ITS_FRAME_SIZE);
-	touch(t->its.base & ~(BIT64(21) - 1));
-	touch(t->its.base | (BIT64(21) - 8));
-	touch(t->its.base & ~(BIT64(30) - 1));
+	touch_neighbours(t->its.base, ITS_FRAME_SIZE);
 
 	return fresh_frame(t);
 }
 
-/*
- * EL2 maps MMIO on demand, and forgets all of it when it has no memory left for
- * more page tables. Nearly all of what is touched does not exist, but that is
- * found out only after it has been mapped.
- */
 static enum result mmio_recycle(struct test *t)
 {
-	u64 pa, end = 1ULL << host_pa_bits();
-
-	for (pa = 0; pa < end; pa += BIT64(39)) {
-		touch(pa | BIT64(37));
-		touch(pa | BIT64(38));
-	}
-	for (pa = BIT64(36); pa < BIT64(40) && pa < end; pa += BIT64(30))
-		touch(pa);
-	for (pa = 0; pa < BIT64(30); pa += BIT64(21))
-		touch(pa);
+	touch_everything();
 
 	return fresh_frame(t);
 }
 
-static const struct {
-	const char *name;
-	enum result (*fn)(struct test *t);
-	bool (*victim)(u64 pa, void *arg);
-	const char *skip;	/* why RES_SKIP, if the case can return that */
-	bool gicv4;
-} cases[] = {
-#define CASE(n, ...)	{ .name = #n, .fn = n, ##__VA_ARGS__ }
-#define NO_ACCESS	"the CPU refuses the access itself"
-	CASE(itt_over_victim),
-	CASE(itt_last_page),
-	CASE(itt_bad_address),
-	CASE(itt_forged_contents),
-	CASE(level2_over_victim, .victim = page_upper_half,
-	     .skip = "device table has one level"),
-	CASE(level2_over_queue, .skip = "device table has one level"),
-	CASE(level2_bad_entry, .skip = "device table has one level"),
-	CASE(level1_entry_replaced, .victim = page_upper_half,
-	     .skip = "device table has one level"),
-	CASE(level2_forged_contents, .skip = "device table has one level"),
-	CASE(overlapping_itts),
-	CASE(unmap_twice),
-	CASE(unmap_unknown),
-	CASE(remap),
-	CASE(remap_over_victim),
-	CASE(two_devices_one_itt_page),
-	CASE(disabled_then_enabled),
-	CASE(disabled_unmap),
-	CASE(gits_baser_repoint_64, .victim = page_upper_half),
-	CASE(gits_baser_repoint_lo32, .victim = page_upper_half),
-	CASE(gits_baser_repoint_hi32, .victim = page_upper_half),
-	CASE(gits_baser_repoint_disabled, .victim = page_upper_half),
-	CASE(gits_baser_repoint_collections, .victim = page_upper_half,
-	     .skip = "no collection table"),
-	CASE(gits_cbaser_repoint_64),
-	CASE(gits_cbaser_repoint_lo32),
-	CASE(gits_cbaser_repoint_hi32),
-	CASE(gits_cbaser_repoint_disabled),
-	CASE(cwriter_out_of_range),
-	CASE(cwriter_all_ones),
-	CASE(cwriter_unaligned),
-	CASE(committed_queue_cpu_read),
-	CASE(committed_queue_cpu_write),
-	CASE(committed_table_cpu_read),
-	CASE(committed_table_cpu_write),
-	CASE(committed_collection_cpu_write, .skip = "no collection table"),
-	CASE(itt_cpu_read),
-	CASE(itt_cpu_write),
-	CASE(staging_race, .skip = "one CPU"),
-	CASE(unknown_commands),
-	CASE(res0_bits_set),
-	CASE(bad_fields),
-	CASE(rdbase_unknown),
-	CASE(vmapp_over_victim, .victim = page_vpt, .gicv4 = true,
-	     .skip = "no GICv4"),
-	CASE(access_8bit, .skip = NO_ACCESS),
-	CASE(access_16bit, .skip = NO_ACCESS),
-	CASE(access_misaligned, .skip = NO_ACCESS),
-	CASE(access_pair_32, .skip = NO_ACCESS),
-	CASE(access_pair_64, .skip = NO_ACCESS),
-	CASE(access_pair_misaligned, .skip = NO_ACCESS),
-	CASE(access_post_index, .skip = NO_ACCESS),
-	CASE(access_simd, .skip = NO_ACCESS),
-	CASE(access_exclusive, .skip = NO_ACCESS),
-	CASE(access_atomic, .skip = "no FEAT_LSE, or " NO_ACCESS),
-	CASE(block_neighbour, .victim = page_upper_half),
-	CASE(mmio_recycle, .victim = page_upper_half),
+static const struct attack cases[] = {
+	ATTACK(itt_over_victim),
+	ATTACK(itt_last_page),
+	ATTACK(itt_bad_address),
+	ATTACK(itt_forged_contents),
+	ATTACK(level2_over_victim, .victim = page_upper_half,
+	       .skip = "device table has one level"),
+	ATTACK(level2_over_queue, .skip = "device table has one level"),
+	ATTACK(level2_bad_entry, .skip = "device table has one level"),
+	ATTACK(level1_entry_replaced, .victim = page_upper_half,
+	       .skip = "device table has one level"),
+	ATTACK(level2_forged_contents, .skip = "device table has one level"),
+	ATTACK(overlapping_itts),
+	ATTACK(unmap_twice),
+	ATTACK(unmap_unknown),
+	ATTACK(remap),
+	ATTACK(remap_over_victim),
+	ATTACK(two_devices_one_itt_page),
+	ATTACK(disabled_then_enabled),
+	ATTACK(disabled_unmap),
+	ATTACK(gits_baser_repoint_64, .victim = page_upper_half),
+	ATTACK(gits_baser_repoint_lo32, .victim = page_upper_half),
+	ATTACK(gits_baser_repoint_hi32, .victim = page_upper_half),
+	ATTACK(gits_baser_repoint_disabled, .victim = page_upper_half),
+	ATTACK(gits_baser_repoint_collections, .victim = page_upper_half,
+	       .skip = "no collection table"),
+	ATTACK(gits_cbaser_repoint_64),
+	ATTACK(gits_cbaser_repoint_lo32),
+	ATTACK(gits_cbaser_repoint_hi32),
+	ATTACK(gits_cbaser_repoint_disabled),
+	ATTACK(cwriter_out_of_range),
+	ATTACK(cwriter_all_ones),
+	ATTACK(cwriter_unaligned),
+	ATTACK(committed_queue_cpu_read),
+	ATTACK(committed_queue_cpu_write),
+	ATTACK(committed_table_cpu_read),
+	ATTACK(committed_table_cpu_write),
+	ATTACK(committed_collection_cpu_write, .skip = "no collection table"),
+	ATTACK(itt_cpu_read),
+	ATTACK(itt_cpu_write),
+	ATTACK(staging_race, .skip = "one CPU"),
+	ATTACK(unknown_commands),
+	ATTACK(res0_bits_set),
+	ATTACK(bad_fields),
+	ATTACK(rdbase_unknown),
+	ATTACK(vmapp_over_victim, .victim = page_vpt, .gicv4 = true,
+	       .skip = "no GICv4"),
+	ATTACK_STORE("access_", odd_access, 8bit),
+	ATTACK_STORE("access_", odd_access, 16bit),
+	ATTACK_STORE("access_", odd_access, misaligned),
+	ATTACK_STORE("access_", odd_access, pair_32),
+	ATTACK_STORE("access_", odd_access, pair_64),
+	ATTACK_STORE("access_", odd_access, pair_misaligned),
+	ATTACK_STORE("access_", odd_access, post_index),
+	ATTACK_STORE("access_", odd_access, simd),
+	ATTACK_STORE("access_", odd_access, exclusive),
+	ATTACK_STORE("access_", odd_access, atomic),
+	ATTACK(block_neighbour, .victim = page_upper_half),
+	ATTACK(mmio_recycle, .victim = page_upper_half),
 };
 
-static enum result run_victim(struct test *t, unsigned int nr)
-{
-	enum result res;
-	int ret;
-
-	if (cases[nr].gicv4 && !(t->its.typer & GITS_TYPER_VLPIS))
-		return RES_SKIP;
-
-	ret = pvm_create(&t->pvm, cases[nr].victim, &t->its);
-	if (ret)
-		return FAIL(t, "protected VM: %s", strerror(-ret));
-
-	its_stat(&t->its, "refused", &t->refused);
-	res = cases[nr].fn(t);
-
-	/* No matter what the case thinks of it. */
-	if (res != RES_SKIP && res != RES_CORRUPTED)
-		res = look(t, res);
-
-	pvm_destroy(&t->pvm);
-
-	return res;
-}
-
-static void run(struct test *t, unsigned int nr)
-{
-	const char *name = cases[nr].name;
-	enum result res;
-	bool ok, works;
-
-	t->why[0] = '\0';
-	res = its_refresh(&t->its) ? FAIL(t, "info") : run_victim(t, nr);
-
-	ksft_print_msg("result %s %s\n", name, result_name[res]);
-	if (res == RES_SKIP) {
-		ksft_test_result_skip("%s: %s\n", name, cases[nr].skip);
-		return;
-	}
-	if (res == RES_ERROR)
-		ksft_print_msg("%s: %s\n", name, t->why);
-
-	works = queue_works(t);
-	if (!works)
-		ksft_print_msg("%s: the ITS does not work any more\n", name);
-
-	if (confined(t))
-		ok = res == RES_BLOCKED;
-	else
-		ok = res == RES_CORRUPTED || res == RES_REACHED;
-
-	ksft_test_result(ok && works, "%s\n", name);
-}
-
-static void print_usage(const char *prog)
-{
-	printf("usage: %s [-l] [-t name]\n"
-	       "  -l       list the cases\n"
-	       "  -t name  run one of them\n", prog);
-}
-
-/*
- * QEMU 7.2 does not implement GITS_IIDR; 0x43b is what its distributor has instead.
- * That is a number of Arm's, but those have no ITEs of 12 bytes.
- */
-static bool its_is_qemu(struct its *its)
-{
-	u32 iidr = its_read32(its, GITS_IIDR);
-
-	return (!iidr || iidr == 0x43b) && its->itt_entry_size == 12;
-}
+static const struct attacks attacks = {
+	.list	= cases,
+	.nr	= ARRAY_SIZE(cases),
+};
 
 int main(int argc, char **argv)
 {
-	static struct test t;
-	const char *only = NULL;
-	unsigned int i, nr = 0;
-	int opt, ret;
-
-	while ((opt = getopt(argc, argv, "lt:h")) != -1) {
-		switch (opt) {
-		case 'l':
-			for (i = 0; i < ARRAY_SIZE(cases); i++)
-				puts(cases[i].name);
-			return 0;
-		case 't':
-			only = optarg;
-			break;
-		default:
-			print_usage(argv[0]);
-			return opt == 'h' ? 0 : KSFT_FAIL;
-		}
-	}
-
-	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		nr += !only || !strcmp(only, cases[i].name);
-	if (!nr) {
-		fprintf(stderr, "%s: no case '%s'\n", argv[0], only);
-		return KSFT_FAIL;
-	}
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	ksft_print_header();
-	pkvm_its_setup();
-
-	t.mode = pkvm_its_mode();
-	if (t.mode == PKVM_ITS_FAILED)
-		ksft_exit_fail_msg("the kernel failed to confine the ITSs\n");
-	if (its_count() <= 0)
-		ksft_exit_skip("no ITS, or no CONFIG_ARM_GIC_V3_ITS_INJECT\n");
-	phys_setup();
-
-	ret = pvm_probe(true);
-	if (ret && confined(&t))
-		ksft_exit_fail_msg("the ITSs are confined, but protected VM: %s\n",
-				   strerror(-ret));
-	if (ret)
-		ksft_exit_skip("no protected VMs: %s\n", strerror(-ret));
-
-	ret = its_open(&t.its, 0);
-	if (ret)
-		ksft_exit_fail_msg("ITS: %s\n", strerror(-ret));
-	if (!its_is_qemu(&t.its))
-		ksft_exit_skip("the ITS is not QEMU's, whose entries the attacks forge\n");
-
-	t.canary_itt = its_alloc_pages(&t.its, 0);
-	t.lpi_canary = t.its.nr_lpis - 2;
-	t.lpi = t.its.nr_lpis - 3;
-	if (!t.canary_itt ||
-	    its_reserve(&t.its, t.its.devices, DEV_CANARY) ||
-	    its_reserve(&t.its, t.its.devices, DEV_NONE))
-		ksft_exit_fail_msg("no memory\n");
-
-	ksft_print_msg("ITS %s is %s\n", t.its.name, pkvm_its_mode_name(t.mode));
-	if (!queue_works(&t))
-		ksft_exit_fail_msg("the ITS does not work to begin with\n");
-
-	ksft_set_plan(nr);
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (!only || !strcmp(only, cases[i].name))
-			run(&t, i);
-	}
-
-	ksft_finished();
+	return attack_main(argc, argv, &attacks);
 }

@@ -20,7 +20,6 @@
  * by itself takes nothing. Devices that were mapped stay mapped.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -335,26 +334,6 @@ static int msix_instructions(void)
 	return ret;
 }
 
-static int msix_irqs(unsigned long *irqs, int max)
-{
-	struct dirent *de;
-	char path[128];
-	int nr = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/msi_irqs",
-		 nvme.pci->bdf);
-	dir = opendir(path);
-	while (dir && (de = readdir(dir)) && nr < max) {
-		if (de->d_name[0] != '.')
-			irqs[nr++] = strtoul(de->d_name, NULL, 10);
-	}
-	if (dir)
-		closedir(dir);
-
-	return nr;
-}
-
 /* To CPU 1 and back. Not the first time, when each has nowhere to come from. */
 static int msix_affinity(void)
 {
@@ -370,7 +349,7 @@ static int msix_affinity(void)
 	ret = vdev_vectors(&nvme, 0, MSIX_VECTORS, nvme_events, MSIX_VECTORS);
 	if (ret)
 		return ret;
-	if (msix_irqs(irqs, MSIX_VECTORS) != MSIX_VECTORS)
+	if (pci_irqs(nvme.pci, irqs, MSIX_VECTORS) != MSIX_VECTORS)
 		return -ENOENT;
 
 	for (round = 0; round < 2 * MSIX_ROUNDS && !ret; round++) {

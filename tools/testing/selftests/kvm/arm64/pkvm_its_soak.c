@@ -22,7 +22,6 @@
  *	-device nvme,...,msix_qsize=2048
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -135,23 +134,9 @@ static void change_cpu(unsigned int *seed)
 
 static void publish_irqs(struct worker *w)
 {
-	struct dirent *de;
-	char path[128];
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/msi_irqs",
-		 w->pci->bdf);
-	dir = opendir(path);
-
 	pthread_mutex_lock(&w->lock);
-	while (dir && (de = readdir(dir)) && w->nr_irqs < MAX_VECTORS) {
-		if (de->d_name[0] != '.')
-			w->irqs[w->nr_irqs++] = strtoul(de->d_name, NULL, 10);
-	}
+	w->nr_irqs = pci_irqs(w->pci, w->irqs, MAX_VECTORS);
 	pthread_mutex_unlock(&w->lock);
-
-	if (dir)
-		closedir(dir);
 }
 
 static void unpublish_irqs(struct worker *w)

@@ -85,7 +85,8 @@ struct its_cmd_ops {
  * @committed:	the queue the hardware reads
  * @nr_cmds:	number of slots, in either queue
  * @next:	slot that the next command goes to. [@done, @next) are committed
- * @done:	slot behind the last command known to have been executed
+ * @done:	slot behind the last command known to have been executed. What is not in
+ *		[@done, @next) holds a SYNC
  * @nr_releases: number of slots in [@done, @next) with something in @releases
  * @releases:	per slot, the ITT to give back once the slot has been executed
  * @release_budget: how many bytes of ITTs may still be given back on this entry to EL2
@@ -140,6 +141,7 @@ int its_cmd_map_device(struct its_cmd_queue *q, u32 dev_id, u32 event_bits, phys
 void its_cmd_unmap_devices(struct its_cmd_queue *q);
 int its_cmd_check_level2(const struct its_cmd_table *table, u64 entry, phys_addr_t *phys);
 
+void its_cmd_start(struct its_cmd_queue *q, u32 slot);
 void its_cmd_process(struct its_cmd_queue *q, u64 cwriter);
 void its_cmd_reap(struct its_cmd_queue *q);
 void its_cmd_reset(struct its_cmd_queue *q);

@@ -52,6 +52,7 @@ struct hyp_its_table {
  * @wait_budget: what is left of this entry's time to wait
  * @take_budget: what is left of the memory that this entry may take, in bytes
  * @nr_suspending: CPUs that may be about to suspend the system: the ITS stays disabled
+ * @suspended:	power may have been lost, and the host has not begun a new queue since
  * @nr_pages:	size of the memory that this structure is at the start of
  * @tables:	the tables, indexed like GITS_BASER<n>
  * @cmd:	the state of the command code
@@ -71,6 +72,7 @@ struct hyp_its {
 	u32			wait_budget;
 	u64			take_budget;
 	u32			nr_suspending;
+	bool			suspended;
 	u64			nr_pages;
 	struct hyp_its_table	tables[GITS_BASER_NR_REGS];
 	struct its_cmd_queue	cmd;
@@ -97,5 +99,7 @@ u64 __pkvm_its_stat(u32 id, u32 nr);
 bool pkvm_its_pvms_refused(void);
 bool pkvm_its_suspend(void);
 void pkvm_its_resume(void);
+int its_pin(phys_addr_t phys, u64 size, void **virt);
+void its_unpin(void *virt, u64 size);
 
 #endif /* __ARM64_KVM_NVHE_ITS_H__ */

@@ -27,19 +27,27 @@ struct mmio_guard_ops {
  * struct mmio_guard - one guarded region
  * @start:	physical address of the first page
  * @end:	physical address behind the last page
+ * @stride:	bytes from one device to the next in a region of equal ones, 0 in a
+ *		region that is guarded as a whole
+ * @hole_start:	offset of the pages of each device that are left to the host
+ * @hole_end:	offset behind those
  * @ops:	the owner's functions
  * @priv:	the owner's argument to them
  */
 struct mmio_guard {
 	phys_addr_t			start;
 	phys_addr_t			end;
+	u64				stride;
+	u64				hole_start;
+	u64				hole_end;
 	const struct mmio_guard_ops	*ops;
 	void				*priv;
 };
 
-/* As many as a machine may have ITSs, with room for other devices */
-#define MMIO_GUARD_MAX	64
+/* As many as a machine may have ITSs and regions of redistributors */
+#define MMIO_GUARD_MAX	256
 
+int mmio_guard_add_region(const struct mmio_guard *guard);
 int mmio_guard_add(phys_addr_t start, u64 size, const struct mmio_guard_ops *ops, void *priv);
 void mmio_guard_remove(phys_addr_t start);
 const struct mmio_guard *mmio_guard_find(phys_addr_t addr);

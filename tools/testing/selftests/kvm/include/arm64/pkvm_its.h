@@ -74,6 +74,22 @@ struct its_table {
 };
 
 /**
+ * struct rdist - a redistributor of the host
+ * @base: physical address of RD_base
+ * @typer: GICR_TYPER
+ * @size: size of its frames
+ * @regs: its frames, mapped through /dev/mem
+ */
+struct rdist {
+	u64 base;
+	u64 typer;
+	size_t size;
+	void *regs;
+};
+
+struct its_lpis;
+
+/**
  * struct its - an ITS of the host
  * @name: its physical address as debugfs spells it
  * @base: the same as a number
@@ -87,8 +103,10 @@ struct its_table {
  * @table: what GITS_BASER<n> describes
  * @devices: the device table, an element of @table
  * @regs: the control frame, mapped through /dev/mem
- * @pending: the LPI pending table of CPU 0, mapped through /dev/mem
- * @nr_lpis: number of interrupt IDs that the pending table covers
+ * @rdist: number of the redistributor at @rdbase
+ * @nr_lpis: number of interrupt IDs that its LPI tables cover
+ * @props: physical address of its LPI property table
+ * @lpis: LPIs that its_lpi_arrived() can ask for; NULL before its_lpis_open()
  */
 struct its {
 	char name[17];
@@ -103,8 +121,10 @@ struct its {
 	struct its_table table[GITS_BASER_NR_REGS];
 	struct its_table *devices;
 	void *regs;
-	void *pending;
+	unsigned int rdist;
 	u64 nr_lpis;
+	u64 props;
+	struct its_lpis *lpis;
 };
 
 /* Environment */
@@ -136,8 +156,6 @@ struct its_cmd its_cmd_mapc(u16 icid, u64 rdbase, bool valid);
 struct its_cmd its_cmd_event(u8 cmd, u32 device, u32 event);
 struct its_cmd its_cmd_sync(u64 rdbase);
 
-bool its_lpi_pending(struct its *its, u32 lpi);
-
 /* Registers. A write returns 0 or an enum fault. */
 u32 its_read32(struct its *its, unsigned int offset);
 u64 its_read64(struct its *its, unsigned int offset);
@@ -145,11 +163,20 @@ int its_write32(struct its *its, unsigned int offset, u32 val);
 int its_write64(struct its *its, unsigned int offset, u64 val);
 int its_disable(struct its *its, u32 *ctlr);
 
+int rdist_open(struct rdist *rd, unsigned int nr);
+void rdist_close(struct rdist *rd);
+bool rdist_is_at(struct rdist *rd, struct its *its, u64 rdbase);
+u32 rdist_read32(struct rdist *rd, unsigned int offset);
+u64 rdist_read64(struct rdist *rd, unsigned int offset);
+int rdist_write32(struct rdist *rd, unsigned int offset, u32 val);
+int rdist_write64(struct rdist *rd, unsigned int offset, u64 val);
+
 /* Memory */
 void *phys_map(u64 pa, size_t size);
 void phys_unmap(void *va, size_t size);
 int phys_read64(u64 pa, u64 *val);
 int phys_write64(u64 pa, u64 val);
+int phys_write8(u64 pa, u8 val);
 enum fault try_access(void (*fn)(void *addr, void *arg), void *addr,
 		      void *arg);
 enum fault try_read64(void *addr, u64 *val);
@@ -216,6 +243,48 @@ int event_wait(int event, u64 *count);
 int edu_raise(struct vdev *v);
 int edu_ack(struct vdev *v);
 
+#define NR_LPIS			8
+#define LPI_FIRST		8192
+
+/* An entry of the property table: an interrupt of the driver's usual priority */
+#define LPI_ON			0xa3
+#define LPI_OFF			0xa2
+
+/*
+ * And an interrupt that waits until all others are done. Eight of these in a row
+ * are what a page of a protected VM has instead, see PVM_PATTERN.
+ */
+#define LPI_LAST		6
+#define LPI_ON_LAST		0xc3
+
+/**
+ * struct its_lpis - LPIs that can be seen to arrive
+ * @pci: the device that they belong to
+ * @vdev: the device opened
+ * @device: its DeviceID
+ * @lpi: the INTIDs
+ * @id: EventIDs that VFIO has mapped to them
+ * @event: eventfds that count them
+ *
+ * INTID n is at n % NR_LPIS of each. The one at %LPI_LAST is for its_lpi_arrived() itself.
+ */
+struct its_lpis {
+	struct pci_dev pci;
+	struct vdev vdev;
+	u32 device;
+	u32 lpi[NR_LPIS];
+	u32 id[NR_LPIS];
+	int event[NR_LPIS];
+};
+
+int its_find_lpi(struct its *its, u32 device, u32 event, u32 *lpi);
+int its_lpis_open(struct its_lpis *lpis, struct its *its);
+void its_lpis_close(struct its *its);
+int its_lpi_set_prop(struct its *its, u32 lpi, u8 prop);
+int its_lpi_raise(struct its *its, u32 lpi);
+bool its_lpi_arrived(struct its *its, u32 lpi);
+
+int pci_irqs(const struct pci_dev *pci, unsigned long *irqs, int max);
 int irq_set_cpu(unsigned long irq, unsigned int cpu);
 bool cpu_is_online(unsigned int cpu);
 int cpu_set_online(unsigned int cpu, bool online);
@@ -260,6 +329,7 @@ typedef bool (*pvm_page_ok)(u64 pa, void *arg);
 
 int pvm_probe(bool protected);
 int pvm_create(struct pvm *pvm, pvm_page_ok ok, void *arg);
+int pvm_create_at(struct pvm *pvm, u64 victim_pa);
 int pvm_check(struct pvm *pvm, u64 *seen);
 void pvm_destroy(struct pvm *pvm);
 

@@ -325,6 +325,13 @@ static void do_write32(void *addr, void *arg)
 		     : : "r" (*(u32 *)arg), "r" (addr) : "memory");
 }
 
+static void do_write8(void *addr, void *arg)
+{
+	asm volatile("strb	%w0, [%1]\n"
+		     "dsb	sy"
+		     : : "r" (*(u8 *)arg), "r" (addr) : "memory");
+}
+
 enum fault try_read64(void *addr, u64 *val)
 {
 	return try_access(do_read64, addr, val);
@@ -363,6 +370,20 @@ int phys_write64(u64 pa, u64 val)
 		return -errno;
 
 	ret = try_write64(va, val);
+	phys_unmap(va, sizeof(val));
+
+	return ret;
+}
+
+int phys_write8(u64 pa, u8 val)
+{
+	void *va = phys_map(pa, sizeof(val));
+	int ret;
+
+	if (!va)
+		return -errno;
+
+	ret = try_access(do_write8, va, &val);
 	phys_unmap(va, sizeof(val));
 
 	return ret;
@@ -579,45 +600,83 @@ int its_refresh(struct its *its)
 	return its->devices ? 0 : -ENODEV;
 }
 
-/*
- * The redistributor of CPU 0 is the one that the first collection targets. Its
- * pending table tells whether an interrupt that is not enabled has arrived.
+/**
+ * rdist_open() - Get at a redistributor of the host
+ * @rd: filled in
+ * @nr: which one, in the order of their addresses
+ *
+ * Return: 0 or -errno; -ENOENT if there are not that many.
  */
-static int its_find_pending(struct its *its)
+int rdist_open(struct rdist *rd, unsigned int nr)
 {
-	u64 start, end, pa, typer, pendbaser = 0, propbaser = 0;
-	void *rd;
-	u64 stride;
+	bool last = false;
+	u64 start, end;
 
 	if (iomem_find("GICR", &start, &end))
 		return -ENOENT;
 
-	for (pa = start; pa < end && !pendbaser; pa += stride) {
-		rd = phys_map(pa, ITS_FRAME_SIZE);
-		if (!rd)
+	for (rd->base = start; !last; rd->base += rd->size) {
+		rd->size = 2 * ITS_FRAME_SIZE;
+		rd->regs = phys_map(rd->base, rd->size);
+		if (!rd->regs)
 			return -errno;
 
-		if (try_read64(rd + GICR_TYPER, &typer))
-			return -EIO;
-
-		stride = (typer & GICR_TYPER_VLPIS) ? 0x40000 : 0x20000;
-
-		if ((its->typer & GITS_TYPER_PTA) ? its->rdbase == pa :
-		    its->rdbase >> 16 == ((typer >> 8) & 0xffff)) {
-			if (try_read64(rd + GICR_PENDBASER, &pendbaser) ||
-			    try_read64(rd + GICR_PROPBASER, &propbaser))
-				return -EIO;
+		rd->typer = rdist_read64(rd, GICR_TYPER);
+		if (rd->typer & GICR_TYPER_VLPIS) {
+			phys_unmap(rd->regs, rd->size);
+			rd->size = 4 * ITS_FRAME_SIZE;
+			rd->regs = phys_map(rd->base, rd->size);
+			if (!rd->regs)
+				return -errno;
 		}
-		phys_unmap(rd, ITS_FRAME_SIZE);
+		if (!nr--)
+			return 0;
+
+		last = rd->typer & GICR_TYPER_LAST;
+		rdist_close(rd);
 	}
 
-	if (!pendbaser)
-		return -ENOENT;
+	return -ENOENT;
+}
 
-	its->nr_lpis = 1ULL << ((propbaser & 0x1f) + 1);
-	its->pending = phys_map(pendbaser & MASK64(51, 16), its->nr_lpis / 8);
+void rdist_close(struct rdist *rd)
+{
+	phys_unmap(rd->regs, rd->size);
+	rd->regs = NULL;
+}
 
-	return its->pending ? 0 : -errno;
+/* Is this the redistributor that an ITS calls @rdbase? */
+bool rdist_is_at(struct rdist *rd, struct its *its, u64 rdbase)
+{
+	if (its->typer & GITS_TYPER_PTA)
+		return rdbase == rd->base;
+
+	return rdbase >> 16 == GICR_TYPER_CPU_NUMBER(rd->typer);
+}
+
+static int its_find_rdist(struct its *its)
+{
+	struct rdist rd;
+	u64 propbaser;
+	bool found;
+	int ret;
+
+	do {
+		ret = rdist_open(&rd, its->rdist);
+		if (ret)
+			return ret;
+
+		found = rdist_is_at(&rd, its, its->rdbase);
+		propbaser = rdist_read64(&rd, GICR_PROPBASER);
+		rdist_close(&rd);
+		if (!found)
+			its->rdist++;
+	} while (!found);
+
+	its->nr_lpis = 1ULL << ((propbaser & GICR_PROPBASER_IDBITS_MASK) + 1);
+	its->props = propbaser & MASK64(51, 12);
+
+	return 0;
 }
 
 /**
@@ -647,17 +706,14 @@ int its_open(struct its *its, int nr)
 	if (!its->regs)
 		return -errno;
 
-	return its_find_pending(its);
+	return its_find_rdist(its);
 }
 
 void its_close(struct its *its)
 {
 	if (its->regs)
 		phys_unmap(its->regs, ITS_FRAME_SIZE);
-	if (its->pending)
-		phys_unmap(its->pending, its->nr_lpis / 8);
 	its->regs = NULL;
-	its->pending = NULL;
 }
 
 bool its_has_stats(struct its *its)
@@ -858,23 +914,6 @@ struct its_cmd its_cmd_sync(u64 rdbase)
 	} };
 }
 
-/**
- * its_lpi_pending() - Has an interrupt arrived that is not enabled?
- * @its: the ITS
- * @lpi: the interrupt, one that the first collection is the target of
- *
- * Return: true if it has, false also if the pending table cannot be read.
- */
-bool its_lpi_pending(struct its *its, u32 lpi)
-{
-	u64 val;
-
-	if (try_read64(its->pending + lpi / 64 * 8, &val))
-		return false;
-
-	return val & BIT64(lpi % 64);
-}
-
 u32 its_read32(struct its *its, unsigned int offset)
 {
 	return READ_ONCE(*(u32 *)(its->regs + offset));
@@ -918,6 +957,26 @@ int its_disable(struct its *its, u32 *ctlr)
 	its_write32(its, GITS_CTLR, *ctlr);
 
 	return -ETIMEDOUT;
+}
+
+u32 rdist_read32(struct rdist *rd, unsigned int offset)
+{
+	return READ_ONCE(*(u32 *)(rd->regs + offset));
+}
+
+u64 rdist_read64(struct rdist *rd, unsigned int offset)
+{
+	return READ_ONCE(*(u64 *)(rd->regs + offset));
+}
+
+int rdist_write32(struct rdist *rd, unsigned int offset, u32 val)
+{
+	return try_write32(rd->regs + offset, val);
+}
+
+int rdist_write64(struct rdist *rd, unsigned int offset, u64 val)
+{
+	return try_write64(rd->regs + offset, val);
 }
 
 /*
@@ -1103,15 +1162,28 @@ static int pvm_run(struct pvm *pvm, u64 *addr, u64 *val)
 	return 0;
 }
 
-/**
- * pvm_create() - Create a protected VM and have it fill its victim page
- * @pvm: the VM
- * @ok: says which physical page may be the victim; NULL if all may
- * @arg: passed to @ok
- *
- * Return: 0 or -errno. On success the victim page belongs to the guest.
- */
-int pvm_create(struct pvm *pvm, pvm_page_ok ok, void *arg)
+/* The last page of the memory becomes the one at a physical address. */
+static int pvm_map_victim(struct pvm *pvm, u64 pa)
+{
+	void *va = pvm->mem + pvm->mem_size - getpagesize();
+	int fd, ret = 0;
+
+	fd = open(ITS_INJECT_DEBUGFS "/map", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+
+	if (mmap(va, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		 pa) == MAP_FAILED)
+		ret = -errno;
+	close(fd);
+
+	pvm->victim_gpa = PVM_BASE + pvm->mem_size - getpagesize();
+	pvm->victim_pa = pa;
+
+	return ret;
+}
+
+static int pvm_do_create(struct pvm *pvm, pvm_page_ok ok, void *arg, u64 victim_pa)
 {
 	struct kvm_userspace_memory_region region = {
 		.guest_phys_addr = PVM_BASE,
@@ -1144,7 +1216,10 @@ int pvm_create(struct pvm *pvm, pvm_page_ok ok, void *arg)
 	memcpy(pvm->mem, pvm_code, pvm_code_end - pvm_code);
 	__builtin___clear_cache(pvm->mem, pvm->mem + (pvm_code_end - pvm_code));
 
-	ret = pvm_pick_victim(pvm, ok, arg);
+	if (victim_pa)
+		ret = pvm_map_victim(pvm, victim_pa);
+	else
+		ret = pvm_pick_victim(pvm, ok, arg);
 	if (ret)
 		goto err;
 
@@ -1174,6 +1249,32 @@ err:
 	pvm_destroy(pvm);
 
 	return ret;
+}
+
+/**
+ * pvm_create() - Create a protected VM and have it fill its victim page
+ * @pvm: the VM
+ * @ok: says which physical page may be the victim; NULL if all may
+ * @arg: passed to @ok
+ *
+ * Return: 0 or -errno. On success the victim page belongs to the guest.
+ */
+int pvm_create(struct pvm *pvm, pvm_page_ok ok, void *arg)
+{
+	return pvm_do_create(pvm, ok, arg, 0);
+}
+
+/**
+ * pvm_create_at() - The same with a page that is not the program's as the victim
+ * @pvm: the VM
+ * @victim_pa: its physical address
+ *
+ * Return: 0 or -errno; -ENOENT if the kernel does not let the program have the page,
+ * -EPERM if the hypervisor does not let the guest have it.
+ */
+int pvm_create_at(struct pvm *pvm, u64 victim_pa)
+{
+	return pvm_do_create(pvm, NULL, NULL, victim_pa);
 }
 
 /**

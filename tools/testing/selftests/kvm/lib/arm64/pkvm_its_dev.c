@@ -520,6 +520,33 @@ int edu_ack(struct vdev *v)
  * Interrupts and CPUs
  */
 
+/**
+ * pci_irqs() - Find the interrupts of a device that has MSIs enabled
+ * @pci: the device
+ * @irqs: their numbers as in /proc/irq
+ * @max: size of @irqs
+ *
+ * Return: how many there are.
+ */
+int pci_irqs(const struct pci_dev *pci, unsigned long *irqs, int max)
+{
+	struct dirent *de;
+	char path[128];
+	int nr = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/msi_irqs", pci->bdf);
+	dir = opendir(path);
+	while (dir && nr < max && (de = readdir(dir))) {
+		if (de->d_name[0] != '.')
+			irqs[nr++] = strtoul(de->d_name, NULL, 10);
+	}
+	if (dir)
+		closedir(dir);
+
+	return nr;
+}
+
 int irq_set_cpu(unsigned long irq, unsigned int cpu)
 {
 	char path[64], val[16];
@@ -548,6 +575,187 @@ bool cpu_is_online(unsigned int cpu)
 		 cpu);
 
 	return sysfile_read(path, buf, sizeof(buf)) == 1 && buf[0] == '1';
+}
+
+/*
+ * LPIs that can be seen to arrive
+ *
+ * An LPI that is pending shows in a table whose format is the redistributor's own, and
+ * which the host may not be allowed to read. One that has arrived shows in an eventfd, if
+ * it is a device's that VFIO drives, and any EventID of any DeviceID can be mapped to it.
+ */
+
+/**
+ * its_find_lpi() - Look up in the queue what an event was mapped to last
+ * @its: the ITS
+ * @device: DeviceID
+ * @event: EventID
+ * @lpi: the LPI
+ *
+ * Return: 0 or -errno; -ENOENT if there is no such command in the queue any more.
+ */
+int its_find_lpi(struct its *its, u32 device, u32 event, u32 *lpi)
+{
+	u64 pos, off, w0, w1;
+	int ret;
+
+	ret = its_refresh(its);
+	if (ret)
+		return ret;
+
+	for (pos = 0; pos < its->queue_size; pos += sizeof(struct its_cmd)) {
+		off = its->cwriter + its->queue_size - pos - sizeof(struct its_cmd);
+		off %= its->queue_size;
+		if (phys_read64(its->queue + off, &w0) ||
+		    phys_read64(its->queue + off + sizeof(u64), &w1))
+			return -EFAULT;
+
+		if ((w0 & 0xff) == GITS_CMD_MAPTI && w0 >> 32 == device &&
+		    (u32)w1 == event) {
+			*lpi = w1 >> 32;
+			return 0;
+		}
+	}
+
+	return -ENOENT;
+}
+
+/**
+ * its_lpi_set_prop() - Change what the property table says of an LPI
+ * @its: the ITS
+ * @lpi: one of its_lpis::lpi
+ * @prop: LPI_ON or LPI_OFF
+ *
+ * Return: 0, -errno or an enum fault.
+ */
+int its_lpi_set_prop(struct its *its, u32 lpi, u8 prop)
+{
+	struct its_cmd cmds[] = {
+		its_cmd_event(GITS_CMD_INV, its->lpis->device,
+			      its->lpis->id[lpi % NR_LPIS]),
+		its_cmd_sync(its->rdbase),
+	};
+	int ret;
+
+	ret = phys_write8(its->props + lpi - LPI_FIRST, prop);
+
+	return ret ? ret : its_post(its, cmds, ARRAY_SIZE(cmds));
+}
+
+/**
+ * its_lpis_open() - Take LPIs of a device, to see them arrive
+ * @lpis: filled in
+ * @its: the ITS of the device; all LPIs go to its first collection
+ *
+ * Takes a device that has as many vectors, in a row as the driver allocates them.
+ *
+ * Return: 0 or -errno.
+ */
+int its_lpis_open(struct its_lpis *lpis, struct its *its)
+{
+	unsigned long irqs[NR_LPIS];
+	struct pci_dev pci[8];
+	int i, nr, ret, events[NR_LPIS];
+	u32 lpi;
+
+	nr = vfio_present() ? pci_find(pci, ARRAY_SIZE(pci)) : 0;
+	for (i = 0; i < nr && pci[i].edu; i++)
+		;
+	if (i == nr)
+		return -ENODEV;
+
+	lpis->pci = pci[i];
+	lpis->device = pci_requester_id(&lpis->pci);
+	pci_to_vfio(&lpis->pci, 1);
+
+	ret = vdev_open(&lpis->vdev, &lpis->pci);
+	if (ret)
+		goto err_driver;
+
+	ret = events_open(events, NR_LPIS);
+	if (!ret)
+		ret = vdev_vectors(&lpis->vdev, 0, NR_LPIS, events, NR_LPIS);
+
+	for (i = 0; i < NR_LPIS && !ret; i++) {
+		ret = its_find_lpi(its, lpis->device, i, &lpi);
+		if (ret)
+			break;
+
+		lpis->lpi[lpi % NR_LPIS] = lpi;
+		lpis->id[lpi % NR_LPIS] = i;
+		lpis->event[lpi % NR_LPIS] = events[i];
+	}
+	for (i = 0; i < NR_LPIS && !ret; i++) {
+		if (!lpis->lpi[i])
+			ret = -ERANGE;
+	}
+
+	if (!ret && pci_irqs(&lpis->pci, irqs, NR_LPIS) != NR_LPIS)
+		ret = -ENOENT;
+	for (i = 0; i < NR_LPIS && !ret; i++)
+		ret = irq_set_cpu(irqs[i], 0);
+	if (ret)
+		goto err_close;
+
+	its->lpis = lpis;
+	ret = its_lpi_set_prop(its, lpis->lpi[LPI_LAST], LPI_ON_LAST);
+	if (!ret)
+		return 0;
+
+	its->lpis = NULL;
+err_close:
+	vdev_close(&lpis->vdev);
+err_driver:
+	pci_from_vfio(&lpis->pci, 1);
+
+	return ret;
+}
+
+void its_lpis_close(struct its *its)
+{
+	int i;
+
+	vdev_close(&its->lpis->vdev);
+	pci_from_vfio(&its->lpis->pci, 1);
+	for (i = 0; i < NR_LPIS; i++)
+		close(its->lpis->event[i]);
+	its->lpis = NULL;
+}
+
+/* Raise an LPI by the event that VFIO has mapped to it. */
+int its_lpi_raise(struct its *its, u32 lpi)
+{
+	struct its_cmd cmds[] = {
+		its_cmd_event(GITS_CMD_INT, its->lpis->device,
+			      its->lpis->id[lpi % NR_LPIS]),
+		its_cmd_sync(its->rdbase),
+	};
+
+	return its_post(its, cmds, ARRAY_SIZE(cmds));
+}
+
+/**
+ * its_lpi_arrived() - Has an LPI arrived since this was asked last?
+ * @its: the ITS
+ * @lpi: one of its_lpis::lpi
+ *
+ * Raises an LPI of a lower priority on the same CPU. When that has arrived, so has
+ * everything that was raised before, and that the CPU was to take at all.
+ *
+ * Return: true if it has, false also if no LPI arrives any more.
+ */
+bool its_lpi_arrived(struct its *its, u32 lpi)
+{
+	struct its_lpis *lpis = its->lpis;
+	u64 count;
+
+	if (its_lpi_raise(its, lpis->lpi[LPI_LAST]) ||
+	    event_wait(lpis->event[LPI_LAST], &count)) {
+		ksft_print_msg("no LPI arrives any more\n");
+		return false;
+	}
+
+	return read(lpis->event[lpi % NR_LPIS], &count, sizeof(count)) == sizeof(count);
 }
 
 /*

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Confinement of GICv3 redistributors: EL2 owns the LPI pending tables, and the
+ * registers that say where they are.
+ */
+#ifndef __ARM64_KVM_NVHE_RDIST_H__
+#define __ARM64_KVM_NVHE_RDIST_H__
+
+#include <linux/types.h>
+
+#include <nvhe/spinlock.h>
+
+/**
+ * struct hyp_rdist - a confined redistributor
+ * @lock:	serialises writes to the registers. No other lock is taken while it is held
+ * @nr_run:	number of redistributors in the guarded region that begins with this one
+ * @lpis:	@propbaser and @pendbaser are committed. If not, LPIs stay disabled for ever
+ * @phys:	physical address of RD_base
+ * @base:	EL2's mapping of it
+ * @size:	bytes that its frames take
+ * @stride:	bytes to the next redistributor of the region
+ * @typer:	value of GICR_TYPER
+ * @propbaser:	committed value of GICR_PROPBASER
+ * @pendbaser:	committed value of GICR_PENDBASER, with PTZ clear: what the table holds
+ *		after it has been in use is not known to be zero
+ * @vpropbaser:	GICv4.1: value of GICR_VPROPBASER before EL2 cleared Valid, or 0
+ * @nr_writes:	writes that trapped
+ * @nr_ignored:	those without effect
+ */
+struct hyp_rdist {
+	hyp_spinlock_t	lock;
+	u32		nr_run;
+	bool		lpis;
+	u64		phys;
+	void __iomem	*base;
+	u64		size;
+	u64		stride;
+	u64		typer;
+	u64		propbaser;
+	u64		pendbaser;
+	u64		vpropbaser;
+	u64		nr_writes;
+	u64		nr_ignored;
+};
+
+int __pkvm_rdists_register(u64 pfn, u64 nr_pages);
+u64 __pkvm_rdists_stat(u32 nr);
+
+#endif /* __ARM64_KVM_NVHE_RDIST_H__ */

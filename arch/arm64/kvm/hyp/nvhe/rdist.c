@@ -1,0 +1,608 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Confinement of GICv3 redistributors.
+ *
+ * A redistributor reads the LPI property table, and reads and writes the pending table,
+ * wherever GICR_PROPBASER and GICR_PENDBASER point. Before the host is deprivileged, EL2
+ * finds all redistributors, takes the pending tables that are in use, and shares and pins
+ * the property table, which the host's CPUs go on writing. A redistributor whose LPIs are
+ * not enabled by then never gets them enabled.
+ *
+ * From then on RD_base, and the frame of the virtual LPIs, are guarded MMIO. SGI_base has
+ * no address in it, and remains the host's.
+ */
+
+#include <linux/bitfield.h>
+#include <linux/io.h>
+#include <linux/irqchip/arm-gic-v3.h>
+#include <linux/irqchip/arm-gic-v3-staging.h>
+#include <linux/kvm_host.h>
+#include <linux/nospec.h>
+#include <linux/overflow.h>
+#include <linux/sizes.h>
+
+#include <asm/arch_gicv3.h>
+#include <asm/kvm_mmu.h>
+#include <asm/kvm_pkvm_its.h>
+
+#include <nvhe/its.h>
+#include <nvhe/mem_protect.h>
+#include <nvhe/memory.h>
+#include <nvhe/mm.h>
+#include <nvhe/mmio_guard.h>
+#include <nvhe/rdist.h>
+
+/* IHI 0069, GIC memory-mapped registers: the frames of a redistributor, 64K each */
+#define RDIST_SGI_BASE		SZ_64K
+#define RDIST_VLPI_BASE		SZ_128K
+#define RDIST_SIZE		SZ_128K
+#define RDIST_SIZE_VLPIS	SZ_256K
+
+/* What the host decides about in GICR_CTLR, beside EnableLPIs */
+#define RDIST_CTLR_DPG		GENMASK(26, 24)
+
+/* What says which memory a redistributor uses; the rest is attributes */
+#define RDIST_PROPBASER_WHERE	(GENMASK_ULL(51, 12) | GICR_PROPBASER_IDBITS_MASK)
+#define RDIST_PENDBASER_WHERE	GENMASK_ULL(51, 16)
+
+/* No GIC needs that much state: a limit for the arithmetic */
+#define RDIST_STATE_MAX_PAGES	BIT(20)
+
+/* Where LPIs begin, and the bounds of what GICR_PROPBASER.IDbits makes sense with */
+#define RDIST_FIRST_LPI		8192
+#define RDIST_MIN_LPI_BITS	14
+#define RDIST_MAX_LPI_BITS	24
+
+/* All of it changes only before the host is deprivileged, when calls are serialised. */
+static struct hyp_rdist *hyp_rdists;
+static u32 nr_hyp_rdists;
+static void *rdists_prop_table;
+static u64 rdists_prop_size;
+static u64 rdists_state_pages;
+
+static u64 rdist_read_pendbaser(struct hyp_rdist *rdist)
+{
+	return gicr_read_pendbaser(rdist->base + GICR_PENDBASER) & ~GICR_PENDBASER_PTZ;
+}
+
+static u32 rdist_read_ctlr(struct hyp_rdist *rdist)
+{
+	return readl_relaxed(rdist->base + GICR_CTLR);
+}
+
+/*
+ * GICR_CTLR: LPIs can be enabled when both bases are as EL2 has committed them, which they
+ * only stop being when power is lost. They can't be disabled: that would be the first step
+ * of having the tables elsewhere.
+ */
+static bool rdist_write_ctlr(struct hyp_rdist *rdist, u32 val)
+{
+	u32 ctlr = rdist_read_ctlr(rdist);
+
+	if ((ctlr ^ val) & GICR_CTLR_ENABLE_LPIS) {
+		if ((ctlr & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)) || !rdist->lpis ||
+		    gicr_read_propbaser(rdist->base + GICR_PROPBASER) != rdist->propbaser ||
+		    rdist_read_pendbaser(rdist) != rdist->pendbaser)
+			return false;
+	}
+
+	ctlr &= ~RDIST_CTLR_DPG;
+	ctlr |= val & (GICR_CTLR_ENABLE_LPIS | RDIST_CTLR_DPG);
+	writel_relaxed(ctlr, rdist->base + GICR_CTLR);
+
+	return true;
+}
+
+static bool rdist_write_waker(struct hyp_rdist *rdist, u32 val)
+{
+	u32 waker = readl_relaxed(rdist->base + GICR_WAKER);
+
+	waker &= ~GICR_WAKER_ProcessorSleep;
+	waker |= val & GICR_WAKER_ProcessorSleep;
+	writel_relaxed(waker, rdist->base + GICR_WAKER);
+
+	return true;
+}
+
+/* May a base be written, and would the bits in @mask be as they are in @committed? */
+static bool rdist_accepts_base(struct hyp_rdist *rdist, u64 committed, u64 val, u64 mask)
+{
+	return rdist->lpis && !((val ^ committed) & mask) &&
+	       !(rdist_read_ctlr(rdist) & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP));
+}
+
+static bool rdist_write_propbaser(struct hyp_rdist *rdist, u64 val, u64 mask)
+{
+	if (!rdist_accepts_base(rdist, rdist->propbaser, val, mask & RDIST_PROPBASER_WHERE))
+		return false;
+
+	gicr_write_propbaser(rdist->propbaser, rdist->base + GICR_PROPBASER);
+
+	return true;
+}
+
+static bool rdist_write_pendbaser(struct hyp_rdist *rdist, u64 val, u64 mask)
+{
+	if (!rdist_accepts_base(rdist, rdist->pendbaser, val, mask & RDIST_PENDBASER_WHERE))
+		return false;
+
+	gicr_write_pendbaser(rdist->pendbaser, rdist->base + GICR_PENDBASER);
+
+	return true;
+}
+
+/*
+ * GICR_SETLPIR and GICR_CLRLPIR exist where there is no ITS; GICR_INVLPIR and GICR_INVALLR
+ * may exist without these.
+ */
+static bool rdist_has_lpir(struct hyp_rdist *rdist, u64 reg)
+{
+	if (rdist->typer & GICR_TYPER_DirectLPIS)
+		return true;
+
+	if (reg == GICR_SETLPIR || reg == GICR_CLRLPIR)
+		return false;
+
+	return (rdist->typer & GICR_TYPER_RVPEID) || (rdist_read_ctlr(rdist) & GICR_CTLR_IR);
+}
+
+/*
+ * The registers that are commands take effect by a write to their lower half. Virtual LPIs
+ * (V) are not the host's to invalidate.
+ */
+static bool rdist_write_lpir(struct hyp_rdist *rdist, u64 reg, u64 val, u64 mask)
+{
+	u64 nr_ids = BIT_ULL((rdist->propbaser & GICR_PROPBASER_IDBITS_MASK) + 1);
+	u32 intid = FIELD_GET(GICR_INVLPIR_INTID, val);
+
+	if (!(mask & GICR_INVLPIR_INTID) || (val & GICR_INVLPIR_V) || !rdist->lpis ||
+	    !rdist_has_lpir(rdist, reg))
+		return false;
+
+	if (reg == GICR_INVALLR)
+		intid = 0;
+	else if (intid < RDIST_FIRST_LPI || intid >= nr_ids)
+		return false;
+
+	gic_write_lpir(intid, rdist->base + reg);
+
+	return true;
+}
+
+/* A write to RD_base. Whatever is not known, IMPLEMENTATION DEFINED space included, is ignored. */
+static bool rdist_write(struct hyp_rdist *rdist, u64 offset, u64 val, unsigned int size)
+{
+	u64 reg = ALIGN_DOWN(offset, sizeof(u64)), mask = GENMASK_ULL(63, 0);
+
+	if (size == sizeof(u32)) {
+		unsigned int shift = (offset & sizeof(u32)) * BITS_PER_BYTE;
+
+		if (offset == GICR_CTLR)
+			return rdist_write_ctlr(rdist, val);
+		if (offset == GICR_WAKER)
+			return rdist_write_waker(rdist, val);
+
+		mask = GENMASK_ULL(31, 0) << shift;
+		val <<= shift;
+	}
+
+	switch (reg) {
+	case GICR_PROPBASER:
+		return rdist_write_propbaser(rdist, val, mask);
+	case GICR_PENDBASER:
+		return rdist_write_pendbaser(rdist, val, mask);
+	case GICR_SETLPIR:
+	case GICR_CLRLPIR:
+	case GICR_INVLPIR:
+	case GICR_INVALLR:
+		return rdist_write_lpir(rdist, reg, val, mask);
+	default:
+		return false;
+	}
+}
+
+/* A write to any of the guarded frames. Those behind SGI_base are out of use. */
+static void rdists_guard_write(void *priv, u64 offset, u64 val, unsigned int size)
+{
+	struct hyp_rdist *rdist = priv;
+	u64 stride = rdist->stride;
+
+	rdist += array_index_nospec(offset / stride, rdist->nr_run);
+	offset %= stride;
+
+	hyp_spin_lock(&rdist->lock);
+
+	rdist->nr_writes++;
+	if (offset >= RDIST_SGI_BASE || !rdist_write(rdist, offset, val, size))
+		rdist->nr_ignored++;
+
+	hyp_spin_unlock(&rdist->lock);
+}
+
+static const struct mmio_guard_ops rdists_guard_ops = {
+	.write	= rdists_guard_write,
+};
+
+static int rdist_init(struct hyp_rdist *rdist, const struct gic_staging_region *region,
+		      u64 offset, void __iomem *base)
+{
+	u64 room = region->size - offset;
+	u32 arch;
+
+	if (offset >= region->size || room < RDIST_SIZE)
+		return -EINVAL;
+
+	rdist->phys = region->base + offset;
+	rdist->base = base + offset;
+
+	arch = readl_relaxed(rdist->base + GICR_PIDR2) & GIC_PIDR2_ARCH_MASK;
+	if (arch != GIC_PIDR2_ARCH_GICv3 && arch != GIC_PIDR2_ARCH_GICv4)
+		return -ENODEV;
+
+	rdist->typer = gic_read_typer(rdist->base + GICR_TYPER);
+	rdist->size = rdist->typer & GICR_TYPER_VLPIS ? RDIST_SIZE_VLPIS : RDIST_SIZE;
+	rdist->stride = region->stride ?: rdist->size;
+	if (room < rdist->size || rdist->stride < rdist->size)
+		return -EINVAL;
+
+	hyp_spin_lock_init(&rdist->lock);
+
+	return 0;
+}
+
+/* The host names the regions; what is in them is for GICR_TYPER to say. */
+static int rdists_find_in_region(const struct gic_staging_region *region, u32 max)
+{
+	struct hyp_rdist *rdist;
+	unsigned long va;
+	u64 offset = 0;
+	int ret;
+
+	if (!IS_ALIGNED(region->base | region->stride, SZ_64K) || !region->size ||
+	    region->size > BIT(48) || region->base > BIT(52) - region->size)
+		return -EINVAL;
+
+	ret = __pkvm_create_private_mapping(region->base, region->size, PAGE_HYP_DEVICE, &va);
+	if (ret)
+		return ret;
+
+	do {
+		if (nr_hyp_rdists == max)
+			return -ENOSPC;
+
+		rdist = &hyp_rdists[nr_hyp_rdists];
+		ret = rdist_init(rdist, region, offset, (void __iomem *)va);
+		if (ret)
+			return ret;
+
+		if (nr_hyp_rdists && rdist->phys < rdist[-1].phys + rdist[-1].size)
+			return -EINVAL;
+
+		nr_hyp_rdists++;
+		offset += rdist->stride;
+	} while (!region->single && !(rdist->typer & GICR_TYPER_LAST));
+
+	return 0;
+}
+
+static struct hyp_rdist *rdists_get(u64 phys)
+{
+	u32 i;
+
+	for (i = 0; i < nr_hyp_rdists; i++) {
+		if (hyp_rdists[i].phys == phys)
+			return &hyp_rdists[i];
+	}
+
+	return NULL;
+}
+
+static u64 rdists_pending_pages(u64 propbaser)
+{
+	u64 size = BIT_ULL((propbaser & GICR_PROPBASER_IDBITS_MASK) + 1) / BITS_PER_BYTE;
+
+	/* GICR_PENDBASER has the address of a 64K block, and drivers allocate as much. */
+	return ALIGN(size, SZ_64K) >> PAGE_SHIFT;
+}
+
+static void rdists_return_pending(struct hyp_rdist *rdist)
+{
+	phys_addr_t pending = GICR_PENDBASER_ADDRESS(rdist->pendbaser);
+
+	WARN_ON(__pkvm_hyp_donate_host(hyp_phys_to_pfn(pending),
+				       rdists_pending_pages(rdist->propbaser)));
+}
+
+/*
+ * Adopt tables that are in use. The registers decide, and must agree with what the driver
+ * takes for its tables: an address that did not fit the register would be other memory.
+ */
+static int rdists_adopt_pending(const struct gic_staging_desc *desc,
+				const struct gic_staging_table *table)
+{
+	struct hyp_rdist *rdist = rdists_get(table->rd_base);
+	u64 propbaser, pendbaser;
+	int ret;
+
+	if (!rdist || rdist->lpis || !(rdist_read_ctlr(rdist) & GICR_CTLR_ENABLE_LPIS))
+		return -EINVAL;
+
+	propbaser = gicr_read_propbaser(rdist->base + GICR_PROPBASER);
+	pendbaser = rdist_read_pendbaser(rdist);
+
+	if (GICR_PROPBASER_ADDRESS(propbaser) != desc->prop_table ||
+	    (propbaser & GICR_PROPBASER_IDBITS_MASK) + 1 != desc->lpi_bits ||
+	    GICR_PENDBASER_ADDRESS(pendbaser) != table->pending)
+		return -EINVAL;
+
+	ret = __pkvm_host_donate_hyp(hyp_phys_to_pfn(table->pending),
+				     rdists_pending_pages(propbaser));
+	if (ret)
+		return ret;
+
+	rdist->propbaser = propbaser;
+	rdist->pendbaser = pendbaser;
+	rdist->lpis = true;
+
+	return 0;
+}
+
+static int rdists_pin_prop_table(const struct gic_staging_desc *desc)
+{
+	u64 start, end;
+	int ret;
+
+	if (desc->lpi_bits < RDIST_MIN_LPI_BITS || desc->lpi_bits > RDIST_MAX_LPI_BITS ||
+	    desc->prop_table != GICR_PROPBASER_ADDRESS(desc->prop_table))
+		return -EINVAL;
+
+	/* One byte for each LPI */
+	start = ALIGN_DOWN(desc->prop_table, PAGE_SIZE);
+	end = ALIGN(desc->prop_table + BIT(desc->lpi_bits) - RDIST_FIRST_LPI, PAGE_SIZE);
+
+	ret = its_pin(start, end - start, &rdists_prop_table);
+	if (!ret)
+		rdists_prop_size = end - start;
+
+	return ret;
+}
+
+/*
+ * The frame of the virtual LPIs is out of use: no vPE may be resident. GICv4.1's vPE table
+ * would be read once one is, which the guard is there to prevent; the redistributor is made
+ * to forget it all the same. Where its memory goes is then of no interest.
+ */
+static int rdist_disable_vlpis(struct hyp_rdist *rdist)
+{
+	void __iomem *vlpi_base = rdist->base + RDIST_VLPI_BASE;
+	u64 vpropbaser;
+
+	if (!(rdist->typer & GICR_TYPER_VLPIS))
+		return 0;
+
+	if (gicr_read_vpendbaser(vlpi_base + GICR_VPENDBASER) & GICR_VPENDBASER_Valid)
+		return -EBUSY;
+
+	vpropbaser = gicr_read_vpropbaser(vlpi_base + GICR_VPROPBASER);
+	if ((rdist->typer & GICR_TYPER_RVPEID) && (vpropbaser & GICR_VPROPBASER_4_1_VALID)) {
+		rdist->vpropbaser = vpropbaser;
+		gicr_write_vpropbaser(vpropbaser & ~GICR_VPROPBASER_4_1_VALID,
+				      vlpi_base + GICR_VPROPBASER);
+	}
+
+	return 0;
+}
+
+static int rdists_adopt(struct gic_staging_desc *desc)
+{
+	const struct gic_staging_table *tables = gic_staging_tables(desc);
+	int ret;
+	u32 i;
+
+	if (desc->nr_tables) {
+		ret = rdists_pin_prop_table(desc);
+		if (ret)
+			return ret;
+	}
+
+	for (i = 0; i < desc->nr_tables; i++) {
+		ret = rdists_adopt_pending(desc, &tables[i]);
+		if (ret)
+			return ret;
+	}
+
+	for (i = 0; i < nr_hyp_rdists; i++) {
+		struct hyp_rdist *rdist = &hyp_rdists[i];
+
+		/* Somebody else has left it running. Nobody knows whose memory that is. */
+		if (!rdist->lpis && (rdist_read_ctlr(rdist) & GICR_CTLR_ENABLE_LPIS))
+			return -EBUSY;
+
+		ret = rdist_disable_vlpis(rdist);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+/* Redistributors that follow each other at one stride, from @first on, are one region. */
+static int rdists_guard_run(struct hyp_rdist *first)
+{
+	struct hyp_rdist *last = first, *end = hyp_rdists + nr_hyp_rdists;
+	struct mmio_guard guard = {
+		.start		= first->phys,
+		.stride		= first->stride,
+		.hole_start	= RDIST_SGI_BASE,
+		.hole_end	= RDIST_VLPI_BASE,
+		.ops		= &rdists_guard_ops,
+		.priv		= first,
+	};
+	int ret;
+
+	while (last + 1 < end && last[1].stride == first->stride &&
+	       last[1].phys == last->phys + first->stride)
+		last++;
+
+	guard.end = last->phys + last->size;
+	ret = mmio_guard_add_region(&guard);
+	if (ret)
+		return ret;
+
+	ret = host_stage2_guard_mmio(guard.start, guard.end - guard.start);
+	if (ret)
+		mmio_guard_remove(guard.start);
+	else
+		first->nr_run = last - first + 1;
+
+	return ret;
+}
+
+static int rdists_guard(void)
+{
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < nr_hyp_rdists && !ret; i += hyp_rdists[i].nr_run)
+		ret = rdists_guard_run(&hyp_rdists[i]);
+
+	return ret;
+}
+
+static void rdists_unguard(struct hyp_rdist *first)
+{
+	struct hyp_rdist *last = first + first->nr_run - 1;
+
+	mmio_guard_remove(first->phys);
+	WARN_ON(host_stage2_guard_mmio(first->phys, last->phys + last->size - first->phys));
+}
+
+static void rdists_undo(void)
+{
+	u32 i;
+
+	for (i = 0; i < nr_hyp_rdists; i++) {
+		struct hyp_rdist *rdist = &hyp_rdists[i];
+
+		if (rdist->nr_run)
+			rdists_unguard(rdist);
+
+		if (rdist->vpropbaser)
+			gicr_write_vpropbaser(rdist->vpropbaser,
+					      rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER);
+
+		if (rdist->lpis)
+			rdists_return_pending(rdist);
+	}
+
+	if (rdists_prop_size)
+		its_unpin(rdists_prop_table, rdists_prop_size);
+
+	rdists_prop_size = 0;
+	nr_hyp_rdists = 0;
+	hyp_rdists = NULL;
+}
+
+/* Behind the descriptor there is room for the state of each redistributor. */
+static int rdists_place_state(struct gic_staging_desc *desc, u64 size)
+{
+	u64 pos = gic_staging_desc_size(desc);
+
+	if (pos > size || desc->nr_rdists > (size - pos) / sizeof(struct hyp_rdist))
+		return -EINVAL;
+
+	hyp_rdists = (void *)desc + pos;
+	memset(hyp_rdists, 0, desc->nr_rdists * sizeof(struct hyp_rdist));
+
+	return 0;
+}
+
+static int rdists_find(const struct gic_staging_desc *desc)
+{
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < desc->nr_regions && !ret; i++)
+		ret = rdists_find_in_region(&desc->regions[i], desc->nr_rdists);
+
+	return ret;
+}
+
+/**
+ * __pkvm_rdists_register - confine all redistributors
+ * @pfn: first page of the memory for EL2's state of them, with a struct gic_staging_desc
+ *	 at its start
+ * @nr_pages: number of pages
+ *
+ * Takes the LPI pending tables that are in use, shares and pins the property table, and
+ * guards the registers.
+ *
+ * Context: the host is not deprivileged yet, and serialises the calls.
+ * Return: 0 or a negative error, with nothing taken.
+ */
+int __pkvm_rdists_register(u64 pfn, u64 nr_pages)
+{
+	struct gic_staging_desc *desc = hyp_phys_to_virt(hyp_pfn_to_phys(pfn));
+	u64 size = nr_pages << PAGE_SHIFT;
+	int ret;
+
+	if (hyp_rdists)
+		return -EBUSY;
+
+	if (nr_pages > RDIST_STATE_MAX_PAGES || size < sizeof(*desc))
+		return -EINVAL;
+
+	ret = __pkvm_host_donate_hyp(pfn, nr_pages);
+	if (ret)
+		return ret;
+
+	ret = rdists_place_state(desc, size);
+	if (!ret)
+		ret = rdists_find(desc);
+	if (!ret)
+		ret = rdists_adopt(desc);
+	if (!ret)
+		ret = rdists_guard();
+	if (!ret) {
+		rdists_state_pages = nr_pages;
+		return 0;
+	}
+
+	rdists_undo();
+	WARN_ON(__pkvm_hyp_donate_host(pfn, nr_pages));
+
+	return ret;
+}
+
+/**
+ * __pkvm_rdists_stat - read a counter
+ * @nr: an enum pkvm_rdists_stat, from the host
+ *
+ * Context: any.
+ * Return: its value, 0 if there is no such counter.
+ */
+u64 __pkvm_rdists_stat(u32 nr)
+{
+	u64 val = 0;
+	u32 i;
+
+	for (i = 0; i < nr_hyp_rdists; i++) {
+		const struct hyp_rdist *rdist = &hyp_rdists[i];
+
+		if (nr == PKVM_RDISTS_FOUND)
+			val++;
+		else if (nr == PKVM_RDISTS_WITH_LPIS)
+			val += rdist->lpis;
+		else if (nr == PKVM_RDISTS_WRITES)
+			val += READ_ONCE(rdist->nr_writes);
+		else if (nr == PKVM_RDISTS_WRITES_IGNORED)
+			val += READ_ONCE(rdist->nr_ignored);
+		else if (nr == PKVM_RDISTS_HELD_PAGES && rdist->lpis)
+			val += rdists_pending_pages(rdist->propbaser);
+	}
+
+	if (nr == PKVM_RDISTS_HELD_PAGES && hyp_rdists)
+		val += rdists_state_pages;
+
+	return val;
+}

@@ -1,0 +1,858 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Redistributors: hand-over, and each row of what a write of the host may do.
+ */
+
+#include <string.h>
+
+#include <asm/kvm_pkvm_its.h>
+
+#include <nvhe/mmio_guard.h>
+#include <nvhe/rdist.h>
+
+#include "../rdist-model.h"
+#include "test.h"
+
+#define RD_BASE		0x80a0000ULL
+#define LPI_BITS	16
+#define NR_RDISTS		4
+#define NR_ENABLED	3
+
+#define PROP_ATTRS	(GICR_PROPBASER_InnerShareable | GICR_PROPBASER_RaWaWb)
+#define PEND_ATTRS	(GICR_PENDBASER_InnerShareable | GICR_PENDBASER_RaWaWb)
+
+/* What is told to EL2, and what it is told about */
+static struct {
+	struct gic_staging_region	regions[RDIST_MAX_MODELS];
+	struct gic_staging_table	tables[RDIST_MAX_MODELS];
+	struct rdist_model		*rdist[RDIST_MAX_MODELS];
+	u64				max;
+	u64				nr_pages;
+	struct gic_staging_desc		desc;
+} gic;
+
+static void add_region(u64 base, unsigned int nr, u64 typer, u64 stride)
+{
+	u64 size = typer & GICR_TYPER_VLPIS ? SZ_256K : SZ_128K, step = stride ?: size;
+	unsigned int i;
+
+	gic.regions[gic.desc.nr_regions++] = (struct gic_staging_region) {
+		.base	= base,
+		.size	= (nr - 1) * step + size,
+		.stride	= stride,
+	};
+
+	for (i = 0; i < nr; i++) {
+		gic.rdist[gic.desc.nr_rdists++] =
+			rdist_model_add(base + i * step,
+					typer | (i == nr - 1 ? GICR_TYPER_LAST : 0));
+	}
+}
+
+/* The driver brings up the CPU of a redistributor. */
+static void enable(struct rdist_model *rdist)
+{
+	phys_addr_t pending = host_alloc(SZ_64K, SZ_64K);
+
+	if (!gic.desc.prop_table) {
+		gic.desc.prop_table = host_alloc(SZ_64K, SZ_64K);
+		gic.desc.lpi_bits = LPI_BITS;
+	}
+
+	rdist_model_write(rdist, GICR_PROPBASER,
+			  gic.desc.prop_table | PROP_ATTRS | (LPI_BITS - 1), 8);
+	rdist_model_write(rdist, GICR_PENDBASER, pending | PEND_ATTRS, 8);
+	rdist_model_write(rdist, GICR_CTLR, rdist->ctlr | GICR_CTLR_ENABLE_LPIS, 4);
+
+	gic.tables[gic.desc.nr_tables++] = (struct gic_staging_table) {
+		.rd_base = rdist->base,
+		.pending = pending,
+	};
+}
+
+static void start_with(u64 typer)
+{
+	unsigned int i;
+
+	machine_reset();
+	memset(&gic, 0, sizeof(gic));
+	add_region(RD_BASE, NR_RDISTS, typer, 0);
+	for (i = 0; i < NR_ENABLED; i++)
+		enable(gic.rdist[i]);
+}
+
+static void start(void)
+{
+	start_with(GICR_TYPER_PLPIS);
+}
+
+static u64 put(phys_addr_t to, const void *from, u64 size)
+{
+	u64 i;
+
+	for (i = 0; i < size / sizeof(u64); i++)
+		mem_host_write(to + i * sizeof(u64), ((const u64 *)from)[i]);
+
+	return to + size;
+}
+
+static int hand_over(void)
+{
+	u64 size, nr = gic.max ?: gic.desc.nr_rdists;
+	phys_addr_t state, at;
+	unsigned int i;
+	int ret;
+
+	size = sizeof(gic.desc) + gic.desc.nr_regions * sizeof(*gic.regions) +
+	       gic.desc.nr_tables * sizeof(*gic.tables) + nr * sizeof(struct hyp_rdist);
+	gic.nr_pages = ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT;
+	state = host_alloc(size, PAGE_SIZE);
+	mem_host_fill(state, gic.nr_pages << PAGE_SHIFT, ~0ULL);
+
+	at = put(state, &gic.desc, sizeof(gic.desc));
+	at = put(at, gic.regions, gic.desc.nr_regions * sizeof(*gic.regions));
+	put(at, gic.tables, gic.desc.nr_tables * sizeof(*gic.tables));
+
+	expect_state(state, gic.nr_pages, true);
+	ret = __pkvm_rdists_register(hyp_phys_to_pfn(state), gic.nr_pages);
+	expect_state(state, gic.nr_pages, false);
+
+	for (i = 0; i < gic.desc.nr_rdists && !ret; i++)
+		gic.rdist[i]->confined = true;
+
+	return ret;
+}
+
+static void up_with(u64 typer)
+{
+	start_with(typer);
+	EXPECT_EQ(hand_over(), 0);
+}
+
+static void up(void)
+{
+	up_with(GICR_TYPER_PLPIS);
+}
+
+static void expect_nothing_held(void)
+{
+	EXPECT_EQ(mem_count(MEM_ITS), 0);
+	EXPECT_EQ(mem_count(MEM_EL2), 0);
+	EXPECT(mem_is_clean());
+	EXPECT(!mmio_guard_find(RD_BASE));
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_FOUND), 0);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_HELD_PAGES), 0);
+}
+
+static void expect_refused(int error)
+{
+	EXPECT_EQ(-hand_over(), -error);
+	expect_nothing_held();
+}
+
+/* A write of the host's, once it is deprivileged. False if it was ignored. */
+static bool host_writes(struct rdist_model *rdist, u64 offset, u64 val, unsigned int size)
+{
+	u64 ignored = __pkvm_rdists_stat(PKVM_RDISTS_WRITES_IGNORED);
+	u64 writes = __pkvm_rdists_stat(PKVM_RDISTS_WRITES);
+	const struct mmio_guard *guard = mmio_guard_find(rdist->base + offset);
+
+	EXPECT(guard);
+	guard->ops->write(guard->priv, rdist->base + offset - guard->start, val, size);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_WRITES), writes + 1);
+
+	return __pkvm_rdists_stat(PKVM_RDISTS_WRITES_IGNORED) == ignored;
+}
+
+/* Likewise, and an ignored write changes nothing. */
+static bool ignored(struct rdist_model *rdist, u64 offset, u64 val, unsigned int size)
+{
+	struct rdist_model was = *rdist;
+
+	return !host_writes(rdist, offset, val, size) && !memcmp(&was, rdist, sizeof(was));
+}
+
+/*
+ * Hand-over
+ */
+
+static void adopt(void)
+{
+	u64 val, pages = SZ_64K >> PAGE_SHIFT;
+	unsigned int i;
+
+	up();
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_FOUND), NR_RDISTS);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_WITH_LPIS), NR_ENABLED);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_HELD_PAGES), NR_ENABLED * pages + gic.nr_pages);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_NR_STATS), 0);
+	EXPECT_EQ(mem_count(MEM_ITS), NR_ENABLED * pages);
+	EXPECT_EQ(mem_count(MEM_EL2), gic.nr_pages);
+
+	for (i = 0; i < NR_ENABLED; i++) {
+		/* The host can't get at a pending table. */
+		EXPECT(!mem_host_read(gic.tables[i].pending, &val));
+		EXPECT(!mem_host_write(gic.tables[i].pending + SZ_64K - 8, 0));
+		EXPECT(rdist_model_set_pending(gic.rdist[i], 8192));
+		EXPECT(rdist_model_set_pending(gic.rdist[i], BIT(LPI_BITS) - 1));
+	}
+
+	/* The property table is the host's, but can't be donated. */
+	EXPECT(mem_host_write(gic.desc.prop_table, ~0ULL));
+	for (val = 0; val < BIT(LPI_BITS) - 8192; val += PAGE_SIZE) {
+		EXPECT(!mem_give_guest(gic.desc.prop_table + val));
+		EXPECT_EQ(-__pkvm_host_donate_hyp(hyp_phys_to_pfn(gic.desc.prop_table + val), 1),
+			  EPERM);
+		EXPECT_EQ(-__pkvm_host_unshare_hyp(hyp_phys_to_pfn(gic.desc.prop_table + val)),
+			  EBUSY);
+	}
+
+	EXPECT_EQ(-hand_over(), EBUSY);
+}
+
+static void no_lpis(void)
+{
+	memset(&gic, 0, sizeof(gic));
+	add_region(RD_BASE, NR_RDISTS, 0, 0);
+	EXPECT_EQ(hand_over(), 0);
+	EXPECT_EQ(mem_count(MEM_ITS), 0);
+	EXPECT(ignored(gic.rdist[0], GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+	EXPECT(host_writes(gic.rdist[0], GICR_WAKER, GICR_WAKER_ProcessorSleep, 4));
+}
+
+static void odd_tables(void)
+{
+	start();
+	gic.tables[1].rd_base += SZ_64K;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.tables[1].pending += SZ_64K;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.tables[1] = gic.tables[0];
+	expect_refused(-EINVAL);
+
+	start();
+	gic.desc.prop_table += SZ_4K;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.desc.prop_table |= BIT(0);
+	expect_refused(-EINVAL);
+
+	start();
+	gic.desc.lpi_bits--;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.desc.lpi_bits = 13;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.desc.lpi_bits = 25;
+	expect_refused(-EINVAL);
+
+	/* Two redistributors with one pending table */
+	start();
+	gic.rdist[1]->pendbaser = gic.rdist[0]->pendbaser;
+	gic.tables[1].pending = gic.tables[0].pending;
+	expect_refused(-EPERM);
+
+	/* One that lies over the property table */
+	start();
+	gic.rdist[1]->pendbaser = gic.desc.prop_table;
+	gic.tables[1].pending = gic.desc.prop_table;
+	expect_refused(-EPERM);
+
+	/* Another property table, or another number of bits */
+	start();
+	gic.rdist[2]->propbaser += SZ_64K;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.rdist[2]->propbaser++;
+	expect_refused(-EINVAL);
+
+	/* LPIs that are enabled though nobody said so, and the other way round */
+	start();
+	gic.desc.nr_tables--;
+	expect_refused(-EBUSY);
+
+	start();
+	gic.rdist[2]->ctlr = 0;
+	expect_refused(-EINVAL);
+}
+
+/* Base registers that keep 32 bits, as those of the RK356x: the table would be elsewhere */
+static void base_keeps_32_bits(void)
+{
+	phys_addr_t high = host_alloc_high(SZ_64K, SZ_64K);
+
+	start();
+	gic.rdist[3]->addr_mask = GENMASK_ULL(31, 12);
+	enable(gic.rdist[3]);
+	EXPECT_EQ(hand_over(), 0);
+
+	start();
+	gic.rdist[3]->addr_mask = GENMASK_ULL(31, 12);
+	enable(gic.rdist[3]);
+	gic.rdist[3]->ctlr = 0;
+	rdist_model_write(gic.rdist[3], GICR_PENDBASER, high, 8);
+	gic.rdist[3]->ctlr = GICR_CTLR_ENABLE_LPIS;
+	gic.tables[3].pending = high;
+	expect_refused(-EINVAL);
+}
+
+static void others_memory(void)
+{
+	start();
+	EXPECT(mem_give_guest(gic.tables[2].pending + SZ_64K - PAGE_SIZE));
+	EXPECT_EQ(-hand_over(), EPERM);
+	EXPECT_EQ(mem_count(MEM_ITS), 0);
+
+	start();
+	EXPECT(mem_give_guest(gic.desc.prop_table));
+	EXPECT_EQ(-hand_over(), EPERM);
+	EXPECT_EQ(mem_count(MEM_ITS), 0);
+
+	/* No memory at all */
+	start();
+	gic.rdist[1]->pendbaser = RD_BASE & ~0xffffULL;
+	gic.tables[1].pending = RD_BASE & ~0xffffULL;
+	EXPECT(hand_over());
+	EXPECT_EQ(mem_count(MEM_ITS), 0);
+}
+
+static void odd_regions(void)
+{
+	start();
+	gic.regions[0].base += SZ_4K;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.regions[0].size = 0;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.regions[0].size = BIT_ULL(49);
+	expect_refused(-EINVAL);
+
+	start();
+	gic.regions[0].base = BIT_ULL(52) - SZ_64K;
+	expect_refused(-EINVAL);
+
+	/* Ends before the last one does */
+	start();
+	gic.regions[0].size -= SZ_4K;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.regions[0].size -= SZ_128K;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.regions[0].stride = SZ_64K;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.regions[0].stride = SZ_128K + SZ_4K;
+	expect_refused(-EINVAL);
+
+	start_with(GICR_TYPER_PLPIS | GICR_TYPER_VLPIS);
+	gic.regions[0].stride = SZ_128K;
+	expect_refused(-EINVAL);
+
+	start_with(GICR_TYPER_PLPIS | GICR_TYPER_VLPIS);
+	gic.regions[0].size -= SZ_64K;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.rdist[2]->pidr2 = 0x20;
+	expect_refused(-ENODEV);
+
+	start();
+	gic.max = NR_RDISTS - 1;
+	gic.desc.nr_rdists--;
+	EXPECT_EQ(-hand_over(), ENOSPC);
+
+	/* The same one twice */
+	start();
+	gic.regions[gic.desc.nr_regions++] = gic.regions[0];
+	gic.desc.nr_rdists *= 2;
+	gic.max = 2 * NR_RDISTS;
+	expect_refused(-EINVAL);
+}
+
+static void state_size(void)
+{
+	phys_addr_t state;
+
+	start();
+	EXPECT_EQ(-__pkvm_rdists_register(0, 0), EINVAL);
+	EXPECT_EQ(-__pkvm_rdists_register(0, BIT_ULL(21)), EINVAL);
+
+	/* Counts that do not fit what there is */
+	gic.desc.nr_rdists = UINT_MAX;
+	gic.max = NR_RDISTS;
+	expect_refused(-EINVAL);
+
+	start();
+	gic.desc.nr_tables = UINT_MAX;
+	gic.desc.nr_regions = UINT_MAX;
+	state = host_alloc(PAGE_SIZE, PAGE_SIZE);
+	put(state, &gic.desc, sizeof(gic.desc));
+	EXPECT_EQ(-__pkvm_rdists_register(hyp_phys_to_pfn(state), 1), EINVAL);
+	expect_nothing_held();
+}
+
+static void failing_calls(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 1; ; i++) {
+		start_with(GICR_TYPER_PLPIS | GICR_TYPER_VLPIS);
+		mem_fail_call = i;
+		ret = hand_over();
+		if (!ret)
+			break;
+
+		expect_nothing_held();
+		mem_fail_call = 0;
+		EXPECT_EQ(hand_over(), 0);
+	}
+
+	EXPECT(i > NR_ENABLED + (BIT(LPI_BITS) - 8192) / PAGE_SIZE);
+}
+
+/* GICv4: no vPE may be resident. GICv4.1: the vPE table is forgotten, and remembered. */
+static void virtual_lpis(void)
+{
+	u64 typer = GICR_TYPER_PLPIS | GICR_TYPER_VLPIS;
+
+	start_with(typer);
+	gic.rdist[3]->vpendbaser = GICR_VPENDBASER_Valid;
+	expect_refused(-EBUSY);
+
+	/* No more than IDbits here */
+	start_with(typer);
+	gic.rdist[1]->vpropbaser = 15;
+	EXPECT_EQ(hand_over(), 0);
+	EXPECT_EQ(gic.rdist[1]->vpropbaser, 15);
+
+	start_with(typer | GICR_TYPER_RVPEID);
+	gic.rdist[1]->vpropbaser = GICR_VPROPBASER_4_1_VALID | MEM_LOW;
+	gic.rdist[3]->vpendbaser = GICR_VPENDBASER_Valid;
+	expect_refused(-EBUSY);
+	EXPECT_EQ(gic.rdist[1]->vpropbaser, GICR_VPROPBASER_4_1_VALID | MEM_LOW);
+
+	gic.rdist[3]->vpendbaser = 0;
+	EXPECT_EQ(hand_over(), 0);
+	EXPECT_EQ(gic.rdist[1]->vpropbaser, MEM_LOW);
+}
+
+/*
+ * Registers
+ */
+
+static void ctlr(void)
+{
+	struct rdist_model *rdist;
+	u32 on = GICR_CTLR_ENABLE_LPIS;
+
+	up();
+	rdist = gic.rdist[0];
+
+	/* EnableLPIs is not cleared, alone or with anything else. */
+	EXPECT(ignored(rdist, GICR_CTLR, 0, 4));
+	EXPECT(ignored(rdist, GICR_CTLR, BIT(24), 4));
+
+	EXPECT(host_writes(rdist, GICR_CTLR, on | GENMASK(26, 24), 4));
+	EXPECT_EQ(rdist->ctlr, on | GENMASK(26, 24));
+	EXPECT(host_writes(rdist, GICR_CTLR, on | BIT(25), 4));
+	EXPECT_EQ(rdist->ctlr, on | BIT(25));
+
+	/* What is not DPG keeps its value. */
+	rdist->ctlr |= GICR_CTLR_IR;
+	EXPECT(host_writes(rdist, GICR_CTLR, ~GICR_CTLR_IR, 4));
+	EXPECT_EQ(rdist->ctlr, on | GICR_CTLR_IR | GENMASK(26, 24));
+
+	EXPECT(ignored(rdist, GICR_CTLR, on, 8));
+	EXPECT(ignored(rdist, GICR_CTLR + 4, on, 4));
+
+	/* A CPU that was not up never gets LPIs. */
+	rdist = gic.rdist[NR_ENABLED];
+	EXPECT(ignored(rdist, GICR_CTLR, on, 4));
+	EXPECT(host_writes(rdist, GICR_CTLR, BIT(24), 4));
+	EXPECT_EQ(rdist->ctlr, BIT(24));
+}
+
+/* Power is lost: bases go back to what they were, and then LPIs can be enabled. */
+static void power_cycle(void)
+{
+	struct rdist_model *rdist;
+	u64 prop, pend;
+
+	up();
+	rdist = gic.rdist[1];
+	prop = rdist->propbaser;
+	pend = rdist->pendbaser;
+	rdist_model_power_cycle(rdist);
+
+	EXPECT(ignored(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+	EXPECT(host_writes(rdist, GICR_PROPBASER, prop, 8));
+	EXPECT(ignored(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+	EXPECT(host_writes(rdist, GICR_PENDBASER, pend | GICR_PENDBASER_PTZ, 8));
+	EXPECT(!rdist->ptz);
+	EXPECT_EQ(rdist->propbaser, prop);
+	EXPECT_EQ(rdist->pendbaser, pend);
+
+	rdist->rwp = 1;
+	EXPECT(!host_writes(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+	EXPECT(host_writes(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+	EXPECT(rdist_model_set_pending(rdist, 8192));
+
+	/* Firmware has restored a base in part, or not as it was. */
+	rdist_model_power_cycle(rdist);
+	rdist->propbaser = prop + SZ_64K;
+	rdist->pendbaser = pend;
+	EXPECT(ignored(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+	rdist->propbaser = prop + 1;
+	EXPECT(ignored(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+	rdist->propbaser = prop;
+	rdist->pendbaser = pend + SZ_64K;
+	EXPECT(ignored(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+	rdist->pendbaser = pend;
+	EXPECT(host_writes(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+}
+
+static void base(u64 reg, u64 where, u64 attrs)
+{
+	struct rdist_model *rdist = gic.rdist[0];
+	u64 val = reg == GICR_PROPBASER ? rdist->propbaser : rdist->pendbaser;
+	unsigned int i;
+
+	/* While LPIs are enabled nothing is written, not even the same. */
+	EXPECT(ignored(rdist, reg, val, 8));
+	EXPECT(ignored(rdist, reg, val, 4));
+
+	rdist_model_power_cycle(rdist);
+	for (i = 0; i < 64; i++) {
+		if (where & BIT_ULL(i)) {
+			EXPECT(ignored(rdist, reg, val ^ BIT_ULL(i), 8));
+			EXPECT(ignored(rdist, reg + i / 32 * 4,
+				       (u32)((val ^ BIT_ULL(i)) >> i / 32 * 32), 4));
+		} else {
+			/* Attributes are EL2's, as they were. */
+			EXPECT(host_writes(rdist, reg, val ^ BIT_ULL(i), 8));
+			EXPECT_EQ(reg == GICR_PROPBASER ? rdist->propbaser : rdist->pendbaser,
+				  val);
+		}
+	}
+
+	/* By halves */
+	rdist_model_power_cycle(rdist);
+	EXPECT(host_writes(rdist, reg + 4, val >> 32, 4));
+	EXPECT(host_writes(rdist, reg, (u32)val, 4));
+	EXPECT_EQ(reg == GICR_PROPBASER ? rdist->propbaser : rdist->pendbaser, val);
+
+	rdist_model_power_cycle(rdist);
+	rdist->rwp = 1;
+	EXPECT(!host_writes(rdist, reg, val, 8));
+	EXPECT(host_writes(rdist, reg, val, 8));
+
+	/* There is no value that a redistributor without tables accepts. */
+	rdist = gic.rdist[NR_ENABLED];
+	EXPECT(ignored(rdist, reg, 0, 8));
+	EXPECT(ignored(rdist, reg, val, 8));
+}
+
+static void propbaser(void)
+{
+	up();
+	base(GICR_PROPBASER, GENMASK_ULL(51, 12) | GENMASK(4, 0), 0);
+}
+
+static void pendbaser(void)
+{
+	up();
+	base(GICR_PENDBASER, GENMASK_ULL(51, 16), 0);
+}
+
+static void waker(void)
+{
+	struct rdist_model *rdist;
+
+	up();
+	rdist = gic.rdist[2];
+	rdist->waker = BIT(0) | GICR_WAKER_ChildrenAsleep;
+	EXPECT(host_writes(rdist, GICR_WAKER, ~0U, 4));
+	EXPECT_EQ(rdist->waker, BIT(0) | GICR_WAKER_ChildrenAsleep | GICR_WAKER_ProcessorSleep);
+	EXPECT(host_writes(rdist, GICR_WAKER, 0, 4));
+	EXPECT_EQ(rdist->waker, BIT(0) | GICR_WAKER_ChildrenAsleep);
+	EXPECT(ignored(rdist, GICR_WAKER - 4, ~0ULL, 8));
+	EXPECT(ignored(rdist, GICR_WAKER - 4, ~0U, 4));
+}
+
+static void lpir(struct rdist_model *rdist, u64 reg, bool exists)
+{
+	static const u64 bad[] = { 0, 8191, BIT(LPI_BITS), UINT_MAX, 8192 | BIT_ULL(63) };
+	static const u64 good[] = { 8192, BIT(LPI_BITS) - 1, 8192 | BIT_ULL(32) };
+	unsigned int i;
+	u64 nr;
+
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		nr = rdist->nr_lpirs;
+		EXPECT_EQ(host_writes(rdist, reg, good[i], 8), exists);
+		EXPECT_EQ(rdist->nr_lpirs, nr + exists);
+		if (exists) {
+			EXPECT_EQ(rdist->last_lpir, reg);
+			EXPECT_EQ(rdist->last_intid, reg == GICR_INVALLR ? 0 : (u32)good[i]);
+		}
+		EXPECT_EQ(host_writes(rdist, reg, (u32)good[i], 4), exists);
+		EXPECT(ignored(rdist, reg + 4, 0, 4));
+	}
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (reg != GICR_INVALLR || bad[i] & BIT_ULL(63))
+			EXPECT(ignored(rdist, reg, bad[i], 8));
+	}
+
+	/* Nothing to invalidate without tables */
+	EXPECT(ignored(gic.rdist[NR_ENABLED], reg, 8192, 8));
+}
+
+static void lpirs(u64 typer, u32 ctlr, bool inv, bool set)
+{
+	struct rdist_model *rdist;
+
+	up_with(GICR_TYPER_PLPIS | typer);
+	rdist = gic.rdist[1];
+	rdist->ctlr |= ctlr;
+	lpir(rdist, GICR_INVLPIR, inv);
+	lpir(rdist, GICR_INVALLR, inv);
+	lpir(rdist, GICR_SETLPIR, set);
+	lpir(rdist, GICR_CLRLPIR, set);
+}
+
+static void direct_lpis(void)
+{
+	lpirs(0, 0, false, false);
+	lpirs(0, GICR_CTLR_IR, true, false);
+	lpirs(GICR_TYPER_DirectLPIS, 0, true, true);
+	lpirs(GICR_TYPER_VLPIS | GICR_TYPER_RVPEID, 0, true, false);
+}
+
+static void all_others(void)
+{
+	struct rdist_model *rdist;
+	u64 offset;
+
+	up_with(GICR_TYPER_PLPIS | GICR_TYPER_VLPIS | GICR_TYPER_DirectLPIS);
+	rdist = gic.rdist[2];
+
+	for (offset = 0; offset < SZ_256K; offset += 4) {
+		if (offset >= SZ_64K && offset < SZ_128K)
+			continue;
+
+		switch (offset) {
+		case GICR_SETLPIR:
+		case GICR_CLRLPIR:
+		case GICR_INVLPIR:
+		case GICR_INVALLR:
+			continue;
+		case GICR_CTLR:
+		case GICR_WAKER:
+			break;
+		default:
+			EXPECT(ignored(rdist, offset, 0, 4));
+			EXPECT(ignored(rdist, offset, 8192, 4));
+			EXPECT(ignored(rdist, offset, UINT_MAX, 4));
+		}
+
+		if (offset % 8)
+			continue;
+
+		EXPECT(ignored(rdist, offset, 0, 8));
+		EXPECT(ignored(rdist, offset, 8192, 8));
+		EXPECT(ignored(rdist, offset, ~0ULL, 8));
+	}
+}
+
+/*
+ * Frames
+ */
+
+/* Which frames are guarded, and that what is not stays within its frame */
+static void check_frames(void)
+{
+	unsigned int i;
+	u64 offset;
+
+	for (i = 0; i < gic.desc.nr_rdists; i++) {
+		bool vlpis = gic.rdist[i]->typer & GICR_TYPER_VLPIS;
+		u64 rd = gic.rdist[i]->base, start = 0, end = ~0ULL;
+
+		for (offset = 0; offset < SZ_64K; offset += PAGE_SIZE)
+			EXPECT(mmio_guard_find(rd + offset));
+		for (; offset < SZ_128K; offset += PAGE_SIZE)
+			EXPECT(!mmio_guard_find(rd + offset));
+		for (; vlpis && offset < SZ_256K; offset += PAGE_SIZE)
+			EXPECT(mmio_guard_find(rd + offset));
+
+		mmio_guard_clip(rd + SZ_128K - PAGE_SIZE, &start, &end);
+		EXPECT_EQ(start, rd + SZ_64K);
+		EXPECT_EQ(end, rd + SZ_128K);
+
+		if (gic.desc.nr_tables)
+			continue;
+		EXPECT(host_writes(gic.rdist[i], GICR_WAKER, GICR_WAKER_ProcessorSleep, 4));
+		EXPECT_EQ(gic.rdist[i]->waker, GICR_WAKER_ProcessorSleep);
+	}
+}
+
+static void frames(void)
+{
+	up();
+	check_frames();
+	EXPECT(!mmio_guard_find(RD_BASE - 1));
+	EXPECT(!mmio_guard_find(RD_BASE + NR_RDISTS * SZ_128K));
+
+	up_with(GICR_TYPER_PLPIS | GICR_TYPER_VLPIS);
+	check_frames();
+	EXPECT(!mmio_guard_find(RD_BASE + NR_RDISTS * SZ_256K));
+}
+
+static void strides(void)
+{
+	memset(&gic, 0, sizeof(gic));
+	add_region(RD_BASE, 3, 0, SZ_512K);
+	add_region(RD_BASE + SZ_4M, 3, GICR_TYPER_VLPIS, 5 * SZ_64K);
+	add_region(RD_BASE + 2 * SZ_4M, 3, GICR_TYPER_VLPIS, 0);
+	add_region(RD_BASE + 3 * SZ_4M, 1, 0, 0);
+	EXPECT_EQ(hand_over(), 0);
+	check_frames();
+}
+
+/* ACPI may have a region for each redistributor, and Last means nothing. */
+static void single(void)
+{
+	unsigned int i;
+
+	memset(&gic, 0, sizeof(gic));
+	for (i = 0; i < 300; i++) {
+		add_region(RD_BASE + i * SZ_256K, 1, GICR_TYPER_VLPIS, 0);
+		gic.regions[i].single = true;
+		gic.rdist[i]->typer &= ~GICR_TYPER_LAST;
+	}
+	EXPECT_EQ(hand_over(), 0);
+	check_frames();
+
+	/* Not adjacent: each takes a guard, and these are limited. */
+	machine_reset();
+	memset(&gic, 0, sizeof(gic));
+	for (i = 0; i < MMIO_GUARD_MAX + 1; i++)
+		add_region(RD_BASE + i * SZ_256K, 1, 0, 0);
+	expect_refused(-ENOSPC);
+
+	gic.desc.nr_regions--;
+	gic.desc.nr_rdists--;
+	EXPECT_EQ(hand_over(), 0);
+	check_frames();
+}
+
+/* 512 redistributors in 16 regions and 64 ITSs */
+static void big_machine(void)
+{
+	unsigned int i;
+
+	memset(&gic, 0, sizeof(gic));
+	for (i = 0; i < 64; i++)
+		EXPECT(!__pkvm_its_fence(SZ_2G + i * ITS_FRAME, false));
+	for (i = 0; i < 16; i++)
+		add_region(SZ_4G + i * SZ_16M, 32, GICR_TYPER_VLPIS, 0);
+	EXPECT_EQ(hand_over(), 0);
+	check_frames();
+
+	for (i = 0; i < 64; i++)
+		EXPECT_EQ(mmio_guard_find(SZ_2G + i * ITS_FRAME)->start, SZ_2G + i * ITS_FRAME);
+}
+
+static void frames_in_memory(void)
+{
+	memset(&gic, 0, sizeof(gic));
+	add_region(MEM_LOW, 1, 0, 0);
+	expect_refused(-EINVAL);
+}
+
+static void guard_rows(void)
+{
+	static const struct mmio_guard_ops ops;
+	struct mmio_guard guard = {
+		.start = SZ_1M, .end = SZ_2M, .stride = SZ_256K,
+		.hole_start = SZ_64K, .hole_end = SZ_128K, .ops = &ops,
+	};
+
+	guard.hole_end = SZ_512K;
+	EXPECT_EQ(-mmio_guard_add_region(&guard), EINVAL);
+	guard.hole_end = SZ_64K - PAGE_SIZE;
+	if (guard.hole_end)
+		EXPECT_EQ(-mmio_guard_add_region(&guard), EINVAL);
+	guard.hole_end = SZ_128K + 1;
+	EXPECT_EQ(-mmio_guard_add_region(&guard), EINVAL);
+	guard.hole_end = SZ_128K;
+	guard.stride = 0;
+	EXPECT_EQ(-mmio_guard_add_region(&guard), EINVAL);
+	guard.stride = SZ_256K;
+	EXPECT_EQ(mmio_guard_add_region(&guard), 0);
+
+	/* Not even in the hole is there room for another. */
+	EXPECT_EQ(-mmio_guard_add(SZ_1M + SZ_64K, SZ_64K, &ops, NULL), EBUSY);
+	EXPECT_EQ(mmio_guard_add(SZ_2M, SZ_64K, &ops, NULL), 0);
+}
+
+/* The oracle itself: what a redistributor that is not confined does is noticed. */
+static void model_notices(void)
+{
+	struct rdist_model *rdist;
+
+	up();
+	rdist = gic.rdist[0];
+	EXPECT_DEATH(rdist_model_write(rdist, GICR_CTLR, 0, 4), "EnableLPIs cleared");
+	EXPECT_DEATH(rdist_model_write(rdist, GICR_PENDBASER, 0, 8), "base written");
+	EXPECT_DEATH(({ rdist->pendbaser = MEM_LOW + SZ_16M; rdist_model_set_pending(rdist, 8192); }),
+		     "pending table at");
+	EXPECT_DEATH(({ rdist->propbaser = rdist->pendbaser | (LPI_BITS - 1);
+			rdist_model_set_pending(rdist, 8192); }), "property table at");
+	EXPECT_DEATH(__pkvm_hyp_donate_host(hyp_phys_to_pfn(gic.tables[0].pending), 1),
+		     "released");
+}
+
+const struct test rdist_tests[] = {
+	TEST(adopt),
+	TEST(no_lpis),
+	TEST(odd_tables),
+	TEST(base_keeps_32_bits),
+	TEST(others_memory),
+	TEST(odd_regions),
+	TEST(state_size),
+	TEST(failing_calls),
+	TEST(virtual_lpis),
+	TEST(ctlr),
+	TEST(power_cycle),
+	TEST(propbaser),
+	TEST(pendbaser),
+	TEST(waker),
+	TEST(direct_lpis),
+	TEST(all_others),
+	TEST(frames),
+	TEST(strides),
+	TEST(single),
+	TEST(big_machine),
+	TEST(frames_in_memory),
+	TEST(guard_rows),
+	TEST(model_notices),
+	{}
+};
