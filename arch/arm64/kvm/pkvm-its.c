@@ -319,7 +319,7 @@ void __init pkvm_its_start_deprivilege(void)
 	int ret;
 
 	if (pkvm_its_policy == PKVM_ITS_OFF) {
-		kvm_err("ITSs are not confined (kvm-arm.protected_its=off): the host can reach the memory of protected VMs\n");
+		kvm_err("The GIC is not confined (kvm-arm.protected_its=off): the host can reach the memory of protected VMs\n");
 		return;
 	}
 
@@ -379,7 +379,6 @@ bool pkvm_its_allows_pvms(void)
 static int pkvm_its_state_show(struct seq_file *m, void *unused)
 {
 	static const char * const states[] = {
-		/* The redistributors are not: "confined" is for the whole GIC */
 		[PKVM_ITS_CONFINED]	= "confined",
 		[PKVM_ITS_OFF]		= "off",
 		[PKVM_ITS_FAILED]	= "failed",

@@ -436,6 +436,9 @@ static void virtual_lpis(void)
 	gic.rdist[3]->vpendbaser = GICR_VPENDBASER_Valid;
 	expect_refused(-EBUSY);
 
+	gic.rdist[3]->vpendbaser = GICR_VPENDBASER_Dirty;
+	expect_refused(-EBUSY);
+
 	/* No more than IDbits here */
 	start_with(typer);
 	gic.rdist[1]->vpropbaser = 15;
@@ -468,6 +471,11 @@ static void ctlr(void)
 	/* EnableLPIs is not cleared, alone or with anything else. */
 	EXPECT(ignored(rdist, GICR_CTLR, 0, 4));
 	EXPECT(ignored(rdist, GICR_CTLR, BIT(24), 4));
+
+	/* Nor is anything written along with it while the bases are not those committed. */
+	rdist->pendbaser ^= SZ_64K;
+	EXPECT(ignored(rdist, GICR_CTLR, on | BIT(24), 4));
+	rdist->pendbaser ^= SZ_64K;
 
 	EXPECT(host_writes(rdist, GICR_CTLR, on | GENMASK(26, 24), 4));
 	EXPECT_EQ(rdist->ctlr, on | GENMASK(26, 24));
@@ -725,6 +733,33 @@ static void frames(void)
 	EXPECT(!mmio_guard_find(RD_BASE + NR_RDISTS * SZ_256K));
 }
 
+/* Real redistributors behind the one that says it is the last */
+static void behind_last(void)
+{
+	struct rdist_model *hidden;
+	u64 end;
+
+	start();
+	end = RD_BASE + NR_RDISTS * SZ_128K;
+	hidden = rdist_model_add(end, GICR_TYPER_PLPIS | GICR_TYPER_LAST);
+	gic.regions[0].size += SZ_256K + SZ_4K;
+	EXPECT_EQ(hand_over(), 0);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_FOUND), NR_RDISTS);
+	check_frames();
+
+	EXPECT(ignored(hidden, GICR_PENDBASER, MEM_LOW | PEND_ATTRS, 8));
+	EXPECT(ignored(hidden, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
+	EXPECT(ignored(hidden, GICR_WAKER, GICR_WAKER_ProcessorSleep, 4));
+	EXPECT(mmio_guard_find(end + SZ_128K));
+	EXPECT(!mmio_guard_find(end + SZ_256K));
+
+	/* The next region must not begin there. */
+	start();
+	gic.regions[0].size += SZ_256K;
+	add_region(end + SZ_128K, 1, GICR_TYPER_PLPIS, 0);
+	expect_refused(-EINVAL);
+}
+
 static void strides(void)
 {
 	memset(&gic, 0, sizeof(gic));
@@ -848,6 +883,7 @@ const struct test rdist_tests[] = {
 	TEST(direct_lpis),
 	TEST(all_others),
 	TEST(frames),
+	TEST(behind_last),
 	TEST(strides),
 	TEST(single),
 	TEST(big_machine),

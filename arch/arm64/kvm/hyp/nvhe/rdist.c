@@ -79,8 +79,14 @@ static bool rdist_write_ctlr(struct hyp_rdist *rdist, u32 val)
 {
 	u32 ctlr = rdist_read_ctlr(rdist);
 
-	if ((ctlr ^ val) & GICR_CTLR_ENABLE_LPIS) {
-		if ((ctlr & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)) || !rdist->lpis ||
+	if ((ctlr & GICR_CTLR_ENABLE_LPIS) && !(val & GICR_CTLR_ENABLE_LPIS))
+		return false;
+
+	if (val & GICR_CTLR_ENABLE_LPIS) {
+		if (!(ctlr & GICR_CTLR_ENABLE_LPIS) && (ctlr & GICR_CTLR_RWP))
+			return false;
+
+		if (!rdist->lpis ||
 		    gicr_read_propbaser(rdist->base + GICR_PROPBASER) != rdist->propbaser ||
 		    rdist_read_pendbaser(rdist) != rdist->pendbaser)
 			return false;
@@ -131,10 +137,7 @@ static bool rdist_write_pendbaser(struct hyp_rdist *rdist, u64 val, u64 mask)
 	return true;
 }
 
-/*
- * GICR_SETLPIR and GICR_CLRLPIR exist where there is no ITS; GICR_INVLPIR and GICR_INVALLR
- * may exist without these.
- */
+/* IHI 0069, GICR_TYPER.DirectLPI. GICR_INVLPIR and GICR_INVALLR may exist without it. */
 static bool rdist_has_lpir(struct hyp_rdist *rdist, u64 reg)
 {
 	if (rdist->typer & GICR_TYPER_DirectLPIS)
@@ -201,19 +204,26 @@ static bool rdist_write(struct hyp_rdist *rdist, u64 offset, u64 val, unsigned i
 	}
 }
 
-/* A write to any of the guarded frames. Those behind SGI_base are out of use. */
+/*
+ * A write to any of the guarded frames. Those behind SGI_base are out of use, and so is
+ * what lies between the last redistributor of a region and its end.
+ */
 static void rdists_guard_write(void *priv, u64 offset, u64 val, unsigned int size)
 {
 	struct hyp_rdist *rdist = priv;
-	u64 stride = rdist->stride;
+	u64 nr = offset / rdist->stride;
+	bool in_use = nr < rdist->nr_run;
 
-	rdist += array_index_nospec(offset / stride, rdist->nr_run);
-	offset %= stride;
+	offset %= rdist->stride;
+	if (in_use)
+		rdist += array_index_nospec(nr, rdist->nr_run);
+	if (offset >= RDIST_SGI_BASE)
+		in_use = false;
 
 	hyp_spin_lock(&rdist->lock);
 
 	rdist->nr_writes++;
-	if (offset >= RDIST_SGI_BASE || !rdist_write(rdist, offset, val, size))
+	if (!in_use || !rdist_write(rdist, offset, val, size))
 		rdist->nr_ignored++;
 
 	hyp_spin_unlock(&rdist->lock);
@@ -245,6 +255,7 @@ static int rdist_init(struct hyp_rdist *rdist, const struct gic_staging_region *
 	if (room < rdist->size || rdist->stride < rdist->size)
 		return -EINVAL;
 
+	rdist->end = rdist->phys + rdist->size;
 	hyp_spin_lock_init(&rdist->lock);
 
 	return 0;
@@ -275,12 +286,16 @@ static int rdists_find_in_region(const struct gic_staging_region *region, u32 ma
 		if (ret)
 			return ret;
 
-		if (nr_hyp_rdists && rdist->phys < rdist[-1].phys + rdist[-1].size)
+		if (nr_hyp_rdists && rdist->phys < rdist[-1].end)
 			return -EINVAL;
 
 		nr_hyp_rdists++;
 		offset += rdist->stride;
 	} while (!region->single && !(rdist->typer & GICR_TYPER_LAST));
+
+	/* There may be more than the hardware says: redistributors of cores that are fused off. */
+	if (!region->single)
+		rdist->end = max(rdist->end, ALIGN_DOWN(region->base + region->size, SZ_64K));
 
 	return 0;
 }
@@ -380,7 +395,8 @@ static int rdist_disable_vlpis(struct hyp_rdist *rdist)
 	if (!(rdist->typer & GICR_TYPER_VLPIS))
 		return 0;
 
-	if (gicr_read_vpendbaser(vlpi_base + GICR_VPENDBASER) & GICR_VPENDBASER_Valid)
+	if (gicr_read_vpendbaser(vlpi_base + GICR_VPENDBASER) &
+	    (GICR_VPENDBASER_Valid | GICR_VPENDBASER_Dirty))
 		return -EBUSY;
 
 	vpropbaser = gicr_read_vpropbaser(vlpi_base + GICR_VPROPBASER);
@@ -444,7 +460,7 @@ static int rdists_guard_run(struct hyp_rdist *first)
 	       last[1].phys == last->phys + first->stride)
 		last++;
 
-	guard.end = last->phys + last->size;
+	guard.end = last->end;
 	ret = mmio_guard_add_region(&guard);
 	if (ret)
 		return ret;
@@ -474,7 +490,7 @@ static void rdists_unguard(struct hyp_rdist *first)
 	struct hyp_rdist *last = first + first->nr_run - 1;
 
 	mmio_guard_remove(first->phys);
-	WARN_ON(host_stage2_guard_mmio(first->phys, last->phys + last->size - first->phys));
+	WARN_ON(host_stage2_guard_mmio(first->phys, last->end - first->phys));
 }
 
 static void rdists_undo(void)

@@ -18,6 +18,8 @@
  * @phys:	physical address of RD_base
  * @base:	EL2's mapping of it
  * @size:	bytes that its frames take
+ * @end:	physical address at which its frames end, or, of the last one of a region
+ *		that is not for a single redistributor, the region
  * @stride:	bytes to the next redistributor of the region
  * @typer:	value of GICR_TYPER
  * @propbaser:	committed value of GICR_PROPBASER
@@ -34,6 +36,7 @@ struct hyp_rdist {
 	u64		phys;
 	void __iomem	*base;
 	u64		size;
+	u64		end;
 	u64		stride;
 	u64		typer;
 	u64		propbaser;
