@@ -857,8 +857,8 @@ static void model_notices(void)
 	rdist = gic.rdist[0];
 	EXPECT_DEATH(rdist_model_write(rdist, GICR_CTLR, 0, 4), "EnableLPIs cleared");
 	EXPECT_DEATH(rdist_model_write(rdist, GICR_PENDBASER, 0, 8), "base written");
-	EXPECT_DEATH(({ rdist->pendbaser = MEM_LOW + SZ_16M; rdist_model_set_pending(rdist, 8192); }),
-		     "pending table at");
+	EXPECT_DEATH(({ rdist->pendbaser = MEM_LOW + SZ_16M;
+			rdist_model_set_pending(rdist, 8192); }), "pending table at");
 	EXPECT_DEATH(({ rdist->propbaser = rdist->pendbaser | (LPI_BITS - 1);
 			rdist_model_set_pending(rdist, 8192); }), "property table at");
 	EXPECT_DEATH(__pkvm_hyp_donate_host(hyp_phys_to_pfn(gic.tables[0].pending), 1),

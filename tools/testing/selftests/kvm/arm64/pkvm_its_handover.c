@@ -153,7 +153,7 @@ static void add_held(struct its *its, void *arg)
 }
 
 /* A statistic of the redistributors; 0 if they are not confined. */
-static u64 redistributors(const char *name)
+static u64 rdists_stat(const char *name)
 {
 	unsigned long long val = 0;
 	char line[64], key[32];
@@ -183,7 +183,7 @@ static void test_pages(bool count, long without)
 
 	nr = el2_pages();
 	each_stats(add_held, &held);
-	held += redistributors("held_pages");
+	held += rdists_stat("held_pages");
 
 	ksft_print_msg("EL2 has %ld pages\n", nr);
 	ksft_print_msg("%ld of them for the GIC\n", held);
