@@ -229,20 +229,30 @@ static u64 its_bench_mapti(struct its_bench *bench)
 
 static void its_bench_map_dev(struct its_device *dev)
 {
+	if (its_is_staged(dev->its))
+		its_staging_prepare_device(dev->its, dev->device_id, ilog2(dev->nr_ites), dev->itt);
 	its_bench_ops.mapd(dev, 1);
-	its_bench_ops.mapti(dev, dev->event_map.lpi_base, 0);
+}
+
+static void its_bench_unmap_dev(struct its_device *dev)
+{
+	its_bench_ops.mapd(dev, 0);
+	its_staging_reclaim_device(dev);
 }
 
 static u64 its_bench_mapd(struct its_bench *bench)
 {
+	struct its_device *dev = bench->dev;
 	u64 start, ticks;
 
-	its_bench_ops.mapd(bench->dev, 0);
+	its_bench_ops.discard(dev, 0);
+	its_bench_unmap_dev(dev);
 	start = its_bench_ticks();
-	its_bench_ops.mapd(bench->dev, 1);
-	its_bench_ops.mapd(bench->dev, 0);
+	its_bench_map_dev(dev);
+	its_bench_unmap_dev(dev);
 	ticks = its_bench_ticks() - start;
-	its_bench_map_dev(bench->dev);
+	its_bench_map_dev(dev);
+	its_bench_ops.mapti(dev, dev->event_map.lpi_base, 0);
 
 	return ticks;
 }
@@ -389,27 +399,6 @@ static int devices_set(void *data, u64 val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(devices_fops, devices_get, devices_set, "%llu\n");
 
-static int records_set(void *data, u64 val)
-{
-	struct its_bench *bench = data;
-	unsigned int i;
-
-	if (val > ITS_BENCH_MAX_MAPPED)
-		return -EINVAL;
-
-	guard(mutex)(&bench->its->dev_alloc_lock);
-
-	for (i = 0; i < val; i++) {
-		if (!its_staging_reserve(bench->its, ITS_BENCH_MAPPED + i))
-			return -ENOMEM;
-
-		cond_resched();
-	}
-
-	return 0;
-}
-DEFINE_DEBUGFS_ATTRIBUTE(records_fops, NULL, records_set, "%llu\n");
-
 static int staging_get(void *data, u64 *val)
 {
 	struct its_bench *bench = data;
@@ -453,7 +442,6 @@ static int __init its_bench_init(void)
 
 		debugfs_create_file("run", 0600, dir, bench, &run_fops);
 		debugfs_create_file("devices", 0600, dir, bench, &devices_fops);
-		debugfs_create_file("records", 0200, dir, bench, &records_fops);
 		debugfs_create_file("staging", 0400, dir, bench, &staging_fops);
 	}
 

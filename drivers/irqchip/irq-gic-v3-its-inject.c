@@ -23,8 +23,6 @@
  *	alloc		an allocation (CONFIG_ARM_GIC_V3_ITS_INJECT_ALLOC)
  *	register	the ITS is registered, and that is undone
  *	descriptor	the hypervisor refuses the nth field of the descriptor
- *	reserve		the record of the nth device is there, but nobody says so
- *	record		the hypervisor refuses a page for it
  *	map		the nth device is mapped, but nobody says so
  *	itt		the hypervisor refuses its ITT
  *	activate	the hypervisor refuses to take the queue
@@ -68,8 +66,8 @@ static unsigned int its_inject_times;
 static int __init its_inject_fail_cfg(char *arg)
 {
 	static const char * const steps[] = {
-		"alloc", "register", "descriptor", "reserve", "record", "map", "itt",
-		"activate", "fence", "gicv5",
+		"alloc", "register", "descriptor", "map", "itt", "activate", "fence",
+		"gicv5",
 	};
 	size_t len;
 	int i;
@@ -230,33 +228,18 @@ static int its_inject_register(const struct its_staging_desc *desc)
 	return -EPERM;
 }
 
-static int its_inject_reserve(int id, u32 dev_id)
-{
-	int ret;
-
-	if (its_inject_turn("record"))
-		dev_id = U32_MAX;
-
-	ret = its_inject_real_ops->reserve_device(id, dev_id);
-
-	return !ret && its_inject_turn("reserve") ? -ENOMEM : ret;
-}
-
 static int its_inject_map(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 {
 	int ret;
 
 	itt ^= its_inject_turn("itt");
-	ret = its_inject_real_ops->map_device(id, dev_id, event_bits, itt);
+	ret = its_inject_real_ops->adopt_device(id, dev_id, event_bits, itt);
 
 	return !ret && its_inject_turn("map") ? -EINVAL : ret;
 }
 
 static int its_inject_activate(int id, u32 offset)
 {
-	/* Devices that come later are not the hand-over's */
-	its_inject_ops.reserve_device = its_inject_real_ops->reserve_device;
-
 	offset ^= its_inject_turn("activate");
 
 	return its_inject_real_ops->activate(id, offset);
@@ -295,8 +278,7 @@ const struct its_staging_ops *its_inject_failure(const struct its_staging_ops *o
 	its_inject_real_ops = ops;
 	its_inject_ops = *ops;
 	its_inject_ops.register_its = its_inject_register;
-	its_inject_ops.reserve_device = its_inject_reserve;
-	its_inject_ops.map_device = its_inject_map;
+	its_inject_ops.adopt_device = its_inject_map;
 	its_inject_ops.activate = its_inject_activate;
 	if (!strcmp(its_inject_step, "descriptor"))
 		its_inject_ops.register_its = its_inject_descriptor;
@@ -369,31 +351,48 @@ static int info_show(struct seq_file *s, void *unused)
 DEFINE_SHOW_ATTRIBUTE(info);
 
 /*
- * A malicious host has no reason to go without what the hypervisor needs to keep
- * track of a device: have it ready for each DeviceID that may be about to be mapped.
+ * A malicious host has no reason to go without what the hypervisor offers: what a device
+ * needs is prepared before it is mapped, as far as the hypervisor agrees, and is asked for
+ * when the device has been unmapped.
  */
-static int its_inject_records(struct its_node *its, const struct its_cmd_block *cmds,
-			      unsigned int nr)
+static bool its_inject_devices(struct its_node *its, const struct its_cmd_block *cmds,
+			       unsigned int nr, bool valid)
 {
-	unsigned int dev_bits = FIELD_GET(GITS_TYPER_DEVBITS, its->typer) + 1;
+	bool found = false;
 	unsigned int i;
 
 	guard(mutex)(&its->dev_alloc_lock);
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; its_is_staged(its) && i < nr; i++) {
+		u64 itt = le64_to_cpu(cmds[i].raw_cmd_le[2]);
 		u64 cmd = le64_to_cpu(cmds[i].raw_cmd_le[0]);
 		u32 dev_id = FIELD_GET(GENMASK_ULL(63, 32), cmd);
+		u32 size = le64_to_cpu(cmds[i].raw_cmd_le[1]) & GENMASK(4, 0);
 
-		/* What is out of range can't be had, and is for the ITS to refuse */
 		if (FIELD_GET(GENMASK_ULL(7, 0), cmd) != GITS_CMD_MAPD ||
-		    dev_id >= BIT_ULL(dev_bits))
+		    !!(itt & BIT_ULL(63)) != valid)
 			continue;
 
-		if (!its_staging_reserve(its, dev_id))
-			return -ENOMEM;
+		found = true;
+		its->staging.ops->reclaim(its->staging.id, dev_id);
+		if (valid)
+			its->staging.ops->prepare(its->staging.id, dev_id, size + 1,
+						  itt & GENMASK_ULL(51, 8));
 	}
 
-	return 0;
+	return found;
+}
+
+static int its_inject_sync(struct its_node *its)
+{
+	struct its_cmd_block cmd = {
+		.raw_cmd_le = {
+			cpu_to_le64(GITS_CMD_SYNC), 0,
+			cpu_to_le64(its->collections[0].target_address & GENMASK_ULL(51, 16)),
+		},
+	};
+
+	return its_inject_commands(its, &cmd, 1, true);
 }
 
 static ssize_t its_inject_write(struct file *file, const char __user *buf,
@@ -412,9 +411,12 @@ static ssize_t its_inject_write(struct file *file, const char __user *buf,
 	if (IS_ERR(cmds))
 		return PTR_ERR(cmds);
 
-	ret = its_inject_records(its, cmds, nr);
-	if (!ret)
-		ret = its_inject_commands(its, cmds, nr, wait);
+	its_inject_devices(its, cmds, nr, true);
+	ret = its_inject_commands(its, cmds, nr, wait);
+	if (!ret && its_inject_devices(its, cmds, nr, false) && wait) {
+		ret = its_inject_sync(its);
+		its_inject_devices(its, cmds, nr, false);
+	}
 	kfree(cmds);
 
 	return ret ? ret : len;
@@ -456,6 +458,8 @@ static ssize_t sync_write(struct file *file, const char __user *buf,
 	ret = readl_relaxed_poll_timeout(its->base + GITS_CREADR, val,
 					 val == its_inject_cwriter(its),
 					 10, USEC_PER_SEC);
+	if (!ret)
+		ret = its_inject_sync(its);
 
 	return ret ? ret : len;
 }

@@ -13,8 +13,7 @@
  *    kept, so that neither tables nor the set of devices change;
  *  - register: tell the hypervisor about each ITS and the devices mapped on it;
  *  - activate: per ITS and under its lock, with the queue drained, swap the
- *    queues. This is the only part with interrupts off. It takes constant time,
- *    and as long as the ITS takes for commands that were posted just before.
+ *    queues. This is the only part with interrupts off. It takes constant time.
  *
  * From then on commands are posted by a call to the hypervisor. When the host
  * is deprivileged, and writes to GITS_CWRITER trap on all CPUs, the driver goes
@@ -31,6 +30,7 @@
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/kvm_host.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
 #include <linux/sort.h>
@@ -39,10 +39,30 @@
 
 #include "irq-gic-v3-its.h"
 
-/* How long interrupts may be off while an ITS completes what was posted last */
-#define ITS_DRAIN_LOCKED_US	(100 * USEC_PER_MSEC)
+/*
+ * How long interrupts may be off while an ITS completes what was posted last, and how often
+ * to try. Posting goes on between two tries.
+ */
+#define ITS_DRAIN_LOCKED_US	50
+#define ITS_DRAIN_TRIES		1000
 
 static DEFINE_MUTEX(its_staging_lock);
+
+/* Commands for ITSs that have been handed over are posted by calls */
+DEFINE_STATIC_KEY_FALSE(its_staging_calls);
+
+/**
+ * its_may_be_staged - tell whether a hypervisor is going to confine the ITSs
+ *
+ * Known from the command line before any ITS is probed: memory that a hypervisor may take
+ * is allocated by the page, with room for its records.
+ *
+ * Return: true if it may, false if it certainly will not.
+ */
+bool its_may_be_staged(void)
+{
+	return kvm_get_mode() == KVM_MODE_PROTECTED;
+}
 
 /**
  * its_staging_alloc - allocate zeroed memory to share with the hypervisor
@@ -205,7 +225,7 @@ static struct its_staging_desc *its_staging_describe(struct its_node *its)
 	desc->cbaser = gits_read_cbaser(its->base + GITS_CBASER);
 	desc->hw_queue = virt_to_phys(its->cmd_base);
 	desc->queue = virt_to_phys(staging->queue);
-	desc->queue_nc = its->flags & ITS_FLAGS_CMDQ_NEEDS_FLUSHING;
+	desc->queue_noncoherent = its->flags & ITS_FLAGS_CMDQ_NEEDS_FLUSHING;
 	desc->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, its->typer) + 1;
 	desc->lpi_bits = its_lpi_bits();
 	desc->addr_bits = min(its->addr_bits, its_addr_bits());
@@ -254,12 +274,8 @@ static int its_staging_register(struct its_node *its, const struct its_staging_o
 
 	/* The list only changes with dev_alloc_lock held */
 	list_for_each_entry(its_dev, &its->its_device_list, entry) {
-		ret = ops->reserve_device(its->staging.id, its_dev->device_id);
-		if (ret)
-			goto err_unregister;
-
-		ret = ops->map_device(its->staging.id, its_dev->device_id,
-				      ilog2(its_dev->nr_ites), virt_to_phys(its_dev->itt));
+		ret = ops->adopt_device(its->staging.id, its_dev->device_id,
+					ilog2(its_dev->nr_ites), virt_to_phys(its_dev->itt));
 		if (ret)
 			goto err_unregister;
 	}
@@ -272,10 +288,7 @@ err_unregister:
 	return ret;
 }
 
-/*
- * Posting goes on meanwhile, so this is only to make what follows short, and not to begin
- * with it if the ITS is stuck.
- */
+/* Posting goes on meanwhile: this is to keep short what follows with interrupts off. */
 static int its_wait_until_idle(struct its_node *its)
 {
 	u32 first = readl_relaxed(its->base + GITS_CREADR), creadr = first;
@@ -292,65 +305,89 @@ static int its_wait_until_idle(struct its_node *its)
 	return 0;
 }
 
-static int its_wait_until_drained(struct its_node *its, u32 offset)
+static bool its_is_drained(struct its_node *its, u32 offset)
 {
 	u32 count = ITS_DRAIN_LOCKED_US;
 
 	while (readl_relaxed(its->base + GITS_CREADR) != offset) {
 		if (!--count)
-			return -ETIMEDOUT;
+			return false;
 
-		cpu_relax();
 		udelay(1);
 	}
 
-	return 0;
+	return true;
 }
 
-static int its_staging_activate(struct its_node *its, const struct its_staging_ops *ops)
+/* Returns -EAGAIN if the ITS has not got to the end of its queue in time */
+static int its_try_activate(struct its_node *its, const struct its_staging_ops *ops)
 {
 	struct its_staging *staging = &its->staging;
-	struct its_cmd_block *queue;
-	unsigned long flags;
 	u32 offset;
 	int ret, i;
 
-	ret = its_wait_until_idle(its);
+	guard(raw_spinlock_irqsave)(&its->lock);
+
+	its_bench_mark(ITS_BENCH_LOCKED);
+	offset = (its->cmd_write - its->cmd_base) * sizeof(*its->cmd_write);
+	if (!its_is_drained(its, offset))
+		return -EAGAIN;
+
+	ret = ops->activate(staging->id, offset);
 	if (ret)
 		return ret;
 
-	raw_spin_lock_irqsave(&its->lock, flags);
-	its_bench_mark(ITS_BENCH_LOCKED);
-
-	offset = (its->cmd_write - its->cmd_base) * sizeof(*its->cmd_write);
-	ret = its_wait_until_drained(its, offset);
-	if (ret)
-		goto unlock;
-
-	queue = its->cmd_base;
 	its->cmd_base = staging->queue;
 	its->cmd_write = its->cmd_base + offset / sizeof(*its->cmd_write);
-
-	ret = ops->activate(staging->id, offset);
-	if (ret) {
-		its->cmd_base = queue;
-		its->cmd_write = its->cmd_base + offset / sizeof(*its->cmd_write);
-		goto unlock;
-	}
-
 	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
 		if (staging->tables[i])
 			its->tables[i].base = staging->tables[i];
 	}
 
 	staging->ops = ops;
-	staging->post = true;
-
-unlock:
 	its_bench_mark(ITS_BENCH_UNLOCK);
-	raw_spin_unlock_irqrestore(&its->lock, flags);
 
-	return ret;
+	return 0;
+}
+
+/*
+ * From the activation on, the hypervisor has seen all commands that map events and unmap
+ * them: what is mapped now is what it has to know.
+ */
+static void its_staging_adopt_events(struct its_node *its)
+{
+	const struct its_staging *staging = &its->staging;
+	struct its_device *its_dev;
+	u32 event;
+
+	list_for_each_entry(its_dev, &its->its_device_list, entry) {
+		if (!its_dev->mapped_events)
+			continue;
+
+		for_each_set_bit(event, its_dev->mapped_events, its_dev->nr_ites) {
+			guard(raw_spinlock_irqsave)(&its->lock);
+
+			if (test_bit(event, its_dev->mapped_events))
+				WARN_ON_ONCE(staging->ops->adopt_event(staging->id,
+								       its_dev->device_id, event));
+		}
+	}
+}
+
+static int its_staging_activate(struct its_node *its, const struct its_staging_ops *ops)
+{
+	int ret, tries = ITS_DRAIN_TRIES;
+
+	do {
+		ret = its_wait_until_idle(its);
+		if (!ret)
+			ret = its_try_activate(its, ops);
+	} while (ret == -EAGAIN && --tries);
+
+	if (!ret)
+		its_staging_adopt_events(its);
+
+	return ret == -EAGAIN ? -ETIMEDOUT : ret;
 }
 
 /**
@@ -419,47 +456,34 @@ err_unprepare:
 }
 
 /**
- * its_staging_release - post commands by GITS_CWRITER again
- * @nodes: list of struct its_node
- *
- * Context: any; writes to the guarded registers trap on each CPU that may use the
- * ITSs.
- */
-void its_staging_release(struct list_head *nodes)
-{
-	struct its_node *its;
-	unsigned long flags;
-
-	list_for_each_entry(its, nodes, entry) {
-		raw_spin_lock_irqsave(&its->lock, flags);
-		its->staging.post = false;
-		raw_spin_unlock_irqrestore(&its->lock, flags);
-	}
-}
-
-/**
- * its_staging_reserve - make sure that a device can be mapped
- * @its: the ITS
+ * its_staging_prepare_device - hand over the memory that a device needs to be mapped
+ * @its: the ITS, which has been handed over
  * @dev_id: DeviceID
+ * @event_bits: number of EventID bits
+ * @itt: memory for the ITT, of its_staging_itt_size() bytes
  *
- * The hypervisor keeps a record for each mapped device, in memory that the host
- * gives it for the purpose.
+ * The hypervisor zeroes it, as well as a new level-2 page of the device table, and cleans
+ * both to memory. The driver must not touch it until its_staging_reclaim_device().
  *
- * Context: process context, dev_alloc_lock held; may sleep.
- * Return: true if MAPD has what it needs, false if there is no memory.
+ * Context: process context, dev_alloc_lock held.
+ * Return: 0, or a negative error if the hypervisor would refuse to map the device.
  */
-bool its_staging_reserve(struct its_node *its, u32 dev_id)
+int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits, void *itt)
 {
+	int ret;
+
 	lockdep_assert_held(&its->dev_alloc_lock);
 
-	if (!its_is_staged(its))
-		return true;
+	ret = its->staging.ops->prepare(its->staging.id, dev_id, event_bits, virt_to_phys(itt));
+	if (ret)
+		pr_err_ratelimited("ITS@%pa: device %x can't be prepared: %d\n", &its->phys_base,
+				   dev_id, ret);
 
-	return !its->staging.ops->reserve_device(its->staging.id, dev_id);
+	return ret;
 }
 
 /**
- * its_staging_reclaim - tell whether an unmapped device's ITT may be used again
+ * its_staging_reclaim_device - get back the memory of a device's ITT
  * @its_dev: the device, after MAPD(V=0) has completed
  *
  * The hypervisor lets go of an ITT only when it has seen the hardware execute
@@ -468,23 +492,22 @@ bool its_staging_reserve(struct its_node *its, u32 dev_id)
  * Context: process context, dev_alloc_lock held.
  * Return: true if the ITT can be freed.
  */
-bool its_staging_reclaim(struct its_device *its_dev)
+bool its_staging_reclaim_device(struct its_device *its_dev)
 {
 	struct its_node *its = its_dev->its;
+	int ret;
 
 	lockdep_assert_held(&its->dev_alloc_lock);
 
 	if (!its_is_staged(its))
 		return true;
 
-	if (its->staging.ops->reclaim(its->staging.id, virt_to_phys(its_dev->itt),
-				      its_dev->itt_sz))
-		return true;
+	ret = its->staging.ops->reclaim(its->staging.id, its_dev->device_id);
+	if (ret)
+		pr_warn_ratelimited("ITS@%pa: ITT of device %x is still in use (%d), leaking it\n",
+				    &its->phys_base, its_dev->device_id, ret);
 
-	pr_warn_ratelimited("ITS@%pa: ITT of device %x is still in use, leaking it\n",
-			    &its->phys_base, its_dev->device_id);
-
-	return false;
+	return !ret;
 }
 
 /**
@@ -510,6 +533,8 @@ int its_start_deprivilege(const struct its_staging_ops *ops)
 	list_for_each_entry(its, &its_nodes, entry)
 		mutex_lock_nest_lock(&its->dev_alloc_lock, &its_staging_lock);
 
+	static_branch_enable_cpuslocked(&its_staging_calls);
+
 	its_bench_mark(ITS_BENCH_BEGIN);
 	ret = its_staging_hand_over(&its_nodes, its_inject_failure(ops));
 	its_bench_mark(ITS_BENCH_END);
@@ -531,8 +556,10 @@ void its_end_deprivilege(bool deprivileged)
 {
 	struct its_node *its;
 
+	lockdep_assert_cpus_held();
+
 	if (deprivileged)
-		its_staging_release(&its_nodes);
+		static_branch_disable_cpuslocked(&its_staging_calls);
 
 	list_for_each_entry(its, &its_nodes, entry)
 		mutex_unlock(&its->dev_alloc_lock);

@@ -26,9 +26,9 @@ static const u32 fake_offsets[NR_ITS] = { 0, 17 * 32, ITS_CMD_QUEUE_SZ - 32 };
 enum fake_call {
 	FAKE_ALLOC,
 	FAKE_REGISTER,
-	FAKE_RESERVE,
-	FAKE_MAP,
+	FAKE_ADOPT,
 	FAKE_ACTIVATE,
+	FAKE_PREPARE,
 	FAKE_NR_CALLS,
 };
 
@@ -39,6 +39,7 @@ struct fake_its {
 	void			*l1;
 	void			*flat;
 	struct its_staging_desc	*desc;
+	unsigned long		events[NR_DEVS];
 	u32			mapped;
 	u32			offset;
 	bool			registered;
@@ -53,7 +54,7 @@ struct fake_world {
 	int			fail_at;
 	int			nr_allocated;
 	int			nr_registered;
-	u32			reserved;
+	u32			prepared;
 	bool			in_use;
 };
 
@@ -122,21 +123,11 @@ static void fake_unregister(int id)
 	world->nr_registered--;
 }
 
-static int fake_reserve(int id, u32 dev_id)
-{
-	if (fake_fails(FAKE_RESERVE))
-		return -ENOMEM;
-
-	world->reserved = dev_id;
-
-	return 0;
-}
-
-static int fake_map(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
+static int fake_adopt(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 {
 	struct fake_its *its = &world->its[id];
 
-	if (fake_fails(FAKE_MAP) || dev_id != world->reserved)
+	if (fake_fails(FAKE_ADOPT) || its->active)
 		return -EINVAL;
 
 	if (virt_to_phys(its->devs[dev_id].itt) == itt &&
@@ -157,17 +148,40 @@ static int fake_activate(int id, u32 offset)
 	return 0;
 }
 
-static bool fake_reclaim(int id, phys_addr_t itt, size_t size)
+static int fake_adopt_event(int id, u32 dev_id, u32 event_id)
 {
-	return !world->in_use;
+	struct fake_its *its = &world->its[id];
+
+	if (!its->active || !raw_spin_is_locked(&its->node.lock))
+		return -EINVAL;
+
+	its->events[dev_id] |= BIT(event_id);
+
+	return 0;
+}
+
+static int fake_prepare(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
+{
+	if (fake_fails(FAKE_PREPARE))
+		return -ENOMEM;
+
+	world->prepared = dev_id;
+
+	return 0;
+}
+
+static int fake_reclaim(int id, u32 dev_id)
+{
+	return world->in_use ? -EBUSY : 0;
 }
 
 static const struct its_staging_ops fake_ops = {
 	.register_its	= fake_register,
-	.map_device	= fake_map,
+	.adopt_device	= fake_adopt,
 	.activate	= fake_activate,
+	.adopt_event	= fake_adopt_event,
 	.unregister_its	= fake_unregister,
-	.reserve_device	= fake_reserve,
+	.prepare	= fake_prepare,
 	.reclaim	= fake_reclaim,
 };
 
@@ -234,7 +248,10 @@ static void fake_its_init(struct kunit *test, struct fake_its *its, u32 i)
 			.itt_sz		= ITS_ITT_ALIGN,
 			.nr_ites	= 2 << dev,
 			.device_id	= dev,
+			.mapped_events	= bitmap_zalloc(2 << dev, GFP_KERNEL),
 		};
+		KUNIT_ASSERT_NOT_NULL(test, its->devs[dev].mapped_events);
+		__set_bit(dev, its->devs[dev].mapped_events);
 		list_add_tail(&its->devs[dev].entry, &node->its_device_list);
 	}
 }
@@ -269,6 +286,10 @@ static void staging_test_exit(struct kunit *test)
 		return;
 
 	list_for_each_entry(node, &world->nodes, entry) {
+		struct its_device *dev;
+
+		list_for_each_entry(dev, &node->its_device_list, entry)
+			bitmap_free(dev->mapped_events);
 		if (node->staging.queue)
 			fake_free(node->staging.queue, ITS_CMD_QUEUE_SZ);
 		for (t = 0; t < GITS_BASER_NR_REGS; t++) {
@@ -337,7 +358,7 @@ static void expect_described(struct kunit *test, struct fake_its *its)
 	KUNIT_EXPECT_EQ(test, desc->cbaser, gits_read_cbaser(node->base + GITS_CBASER));
 	KUNIT_EXPECT_EQ(test, desc->hw_queue, virt_to_phys(its->before.cmd_base));
 	KUNIT_EXPECT_EQ(test, desc->queue, virt_to_phys(node->staging.queue));
-	KUNIT_EXPECT_EQ(test, desc->queue_nc, node == &world->its[1].node);
+	KUNIT_EXPECT_EQ(test, desc->queue_noncoherent, node == &world->its[1].node);
 	KUNIT_EXPECT_EQ(test, desc->lpi_bits, its_lpi_bits());
 	KUNIT_EXPECT_EQ(test, desc->addr_bits, min(node->addr_bits, its_addr_bits()));
 	KUNIT_EXPECT_EQ(test, desc->itt_entry_size,
@@ -358,11 +379,11 @@ static void expect_described(struct kunit *test, struct fake_its *its)
 static void expect_handed_over(struct kunit *test, struct fake_its *its, u32 i)
 {
 	struct its_node *node = &its->node, *before = &its->before;
+	u32 dev;
 
 	KUNIT_EXPECT_TRUE(test, its->registered);
 	KUNIT_EXPECT_TRUE(test, its->active);
 	KUNIT_EXPECT_TRUE(test, its_is_staged(node));
-	KUNIT_EXPECT_TRUE(test, node->staging.post);
 
 	/* The same offset in another queue */
 	KUNIT_EXPECT_PTR_EQ(test, node->cmd_base, node->staging.queue);
@@ -377,6 +398,8 @@ static void expect_handed_over(struct kunit *test, struct fake_its *its, u32 i)
 	KUNIT_EXPECT_PTR_EQ(test, node->tables[1].base, its->flat);
 
 	KUNIT_EXPECT_EQ(test, its->mapped, GENMASK(NR_DEVS - 1, 0));
+	for (dev = 0; dev < NR_DEVS; dev++)
+		KUNIT_EXPECT_EQ(test, its->events[dev], BIT(dev));
 	expect_described(test, its);
 }
 
@@ -485,14 +508,9 @@ static void staging_test_register_fails(struct kunit *test)
 	fail_each(test, FAKE_REGISTER, NR_ITS, -EPERM);
 }
 
-static void staging_test_reserve_fails(struct kunit *test)
+static void staging_test_adopt_fails(struct kunit *test)
 {
-	fail_each(test, FAKE_RESERVE, NR_ITS * NR_DEVS, -ENOMEM);
-}
-
-static void staging_test_map_fails(struct kunit *test)
-{
-	fail_each(test, FAKE_MAP, NR_ITS * NR_DEVS, -EINVAL);
+	fail_each(test, FAKE_ADOPT, NR_ITS * NR_DEVS, -EINVAL);
 }
 
 static void activate_fails_at(struct kunit *test, int nr)
@@ -553,51 +571,32 @@ static void staging_test_not_posted(struct kunit *test)
 	not_drained(test);
 }
 
-static void staging_test_release(struct kunit *test)
-{
-	u32 i;
-
-	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
-	its_staging_release(&world->nodes);
-
-	for (i = 0; i < NR_ITS; i++) {
-		KUNIT_EXPECT_TRUE(test, its_is_staged(&world->its[i].node));
-		KUNIT_EXPECT_FALSE(test, world->its[i].node.staging.post);
-	}
-}
-
-static bool fake_reserve_locked(struct its_node *node, u32 dev_id)
+static int fake_prepare_locked(struct its_node *node, u32 dev_id)
 {
 	guard(mutex)(&node->dev_alloc_lock);
 
-	return its_staging_reserve(node, dev_id);
+	return its_staging_prepare_device(node, dev_id, 5, node);
 }
 
 static bool fake_reclaim_locked(struct its_device *dev)
 {
 	guard(mutex)(&dev->its->dev_alloc_lock);
 
-	return its_staging_reclaim(dev);
+	return its_staging_reclaim_device(dev);
 }
 
-static void staging_test_reserve(struct kunit *test)
+static void staging_test_prepare(struct kunit *test)
 {
 	struct its_node *node = &world->its[1].node;
 
-	/* Nobody to ask yet */
-	world->fail_call = FAKE_RESERVE;
-	KUNIT_EXPECT_TRUE(test, fake_reserve_locked(node, 42));
-	KUNIT_EXPECT_EQ(test, world->calls[FAKE_RESERVE], 0);
-
-	world->fail_call = FAKE_NR_CALLS;
 	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
 
-	KUNIT_EXPECT_TRUE(test, fake_reserve_locked(node, 42));
-	KUNIT_EXPECT_EQ(test, world->reserved, 42);
+	KUNIT_EXPECT_EQ(test, fake_prepare_locked(node, 42), 0);
+	KUNIT_EXPECT_EQ(test, world->prepared, 42);
 
-	world->fail_call = FAKE_RESERVE;
-	world->fail_at = world->calls[FAKE_RESERVE];
-	KUNIT_EXPECT_FALSE(test, fake_reserve_locked(node, 43));
+	world->fail_call = FAKE_PREPARE;
+	world->fail_at = world->calls[FAKE_PREPARE];
+	KUNIT_EXPECT_EQ(test, fake_prepare_locked(node, 43), -ENOMEM);
 }
 
 static void staging_test_reclaim(struct kunit *test)
@@ -646,15 +645,13 @@ static struct kunit_case staging_test_cases[] = {
 	KUNIT_CASE(staging_test_addr_bits),
 	KUNIT_CASE(staging_test_alloc_fails),
 	KUNIT_CASE(staging_test_register_fails),
-	KUNIT_CASE(staging_test_reserve_fails),
-	KUNIT_CASE(staging_test_map_fails),
+	KUNIT_CASE(staging_test_adopt_fails),
 	KUNIT_CASE(staging_test_activate_first_fails),
 	KUNIT_CASE(staging_test_activate_middle_fails),
 	KUNIT_CASE(staging_test_activate_last_fails),
 	KUNIT_CASE_SLOW(staging_test_not_drained),
-	KUNIT_CASE(staging_test_not_posted),
-	KUNIT_CASE(staging_test_release),
-	KUNIT_CASE(staging_test_reserve),
+	KUNIT_CASE_SLOW(staging_test_not_posted),
+	KUNIT_CASE(staging_test_prepare),
 	KUNIT_CASE(staging_test_reclaim),
 	KUNIT_CASE(staging_test_cmds_done),
 	{}

@@ -8,6 +8,7 @@
 #ifndef _IRQ_GIC_V3_ITS_H
 #define _IRQ_GIC_V3_ITS_H
 
+#include <linux/jump_label.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/sizes.h>
@@ -29,14 +30,6 @@
 #define ITS_FLAGS_WORKAROUND_HISILICON_162100801	(1ULL << 4)
 
 #define ITS_ITT_ALIGN		SZ_256
-
-/*
- * ITTs that share a page take sixteenths of it, so that whoever has to know which
- * parts of a page are in use needs no more than 16 bits a page, whatever the page
- * size. With 4K pages this is the alignment that the architecture asks for.
- */
-#define ITS_ITT_GRANULE		(PAGE_SIZE / 16)
-static_assert(ITS_ITT_GRANULE % ITS_ITT_ALIGN == 0);
 
 /* Convert page order to size in bytes */
 #define PAGE_ORDER_TO_SIZE(o)	(PAGE_SIZE << (o))
@@ -80,15 +73,12 @@ struct its_baser {
  * @ops:	the hypervisor's side; NULL as long as the driver has the ITS for
  *		itself. Written under both locks of the ITS
  * @id:		what the hypervisor calls this ITS
- * @post:	post commands with @ops->post instead of writing GITS_CWRITER.
- *		Protected by the ITS lock
  * @queue:	the staging command queue
  * @tables:	staging copies of the level-1 tables, NULL for a flat table
  */
 struct its_staging {
 	const struct its_staging_ops	*ops;
 	int				id;
-	bool				post;
 	struct its_cmd_block		*queue;
 	void				*tables[GITS_BASER_NR_REGS];
 };
@@ -108,7 +98,6 @@ struct its_node {
 	raw_spinlock_t		lock;
 	struct mutex		dev_alloc_lock;
 	struct list_head	entry;
-	struct gen_pool		*itt_pool;
 	void __iomem		*base;
 	void __iomem		*sgir_base;
 	phys_addr_t		phys_base;
@@ -158,6 +147,7 @@ struct its_device {
 	void			*itt;
 	u32			itt_sz;
 	u32			nr_ites;
+	unsigned long		*mapped_events; /* until a hypervisor takes the ITS over */
 	u32			device_id;
 	bool			shared;
 };
@@ -187,24 +177,32 @@ u32 its_addr_bits(void);
 void *its_staging_alloc(int node, size_t size);
 void its_staging_free(void *addr, size_t size);
 int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops *ops);
-void its_staging_release(struct list_head *nodes);
+
+DECLARE_STATIC_KEY_FALSE(its_staging_calls);
 
 #ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
+bool its_may_be_staged(void);
 u32 its_staging_addr_bits(void __iomem *base);
-bool its_staging_reserve(struct its_node *its, u32 dev_id);
-bool its_staging_reclaim(struct its_device *its_dev);
+int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits, void *itt);
+bool its_staging_reclaim_device(struct its_device *its_dev);
 #else
+static inline bool its_may_be_staged(void)
+{
+	return false;
+}
+
 static inline u32 its_staging_addr_bits(void __iomem *base)
 {
 	return 52;
 }
 
-static inline bool its_staging_reserve(struct its_node *its, u32 dev_id)
+static inline int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits,
+					     void *itt)
 {
-	return true;
+	return -ENXIO;
 }
 
-static inline bool its_staging_reclaim(struct its_device *its_dev)
+static inline bool its_staging_reclaim_device(struct its_device *its_dev)
 {
 	return true;
 }
@@ -220,6 +218,20 @@ static inline bool its_staging_reclaim(struct its_device *its_dev)
 static inline bool its_is_staged(struct its_node *its)
 {
 	return IS_ENABLED(CONFIG_ARM_GIC_V3_ITS_STAGING) && its->staging.ops;
+}
+
+/**
+ * its_posts_by_call - tell how commands are posted
+ * @its: the ITS
+ *
+ * Context: the ITS's lock held.
+ * Return: true to call its_staging_ops::post instead of writing GITS_CWRITER: the ITS has
+ * been handed over, and writes may not reach the hypervisor yet.
+ */
+static inline bool its_posts_by_call(struct its_node *its)
+{
+	return IS_ENABLED(CONFIG_ARM_GIC_V3_ITS_STAGING) &&
+	       static_branch_unlikely(&its_staging_calls) && its_is_staged(its);
 }
 
 #ifdef CONFIG_ARM_GIC_V3_ITS_INJECT

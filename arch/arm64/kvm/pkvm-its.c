@@ -30,7 +30,6 @@
 /**
  * struct pkvm_its - an ITS that EL2 knows
  * @node:	in pkvm_its_list
- * @pages:	pages given to EL2 for device records, by their lru
  * @base:	physical address of the control frame
  * @id:		what EL2 calls it
  * @state:	memory given to EL2 for its state
@@ -38,7 +37,6 @@
  */
 struct pkvm_its {
 	struct list_head	node;
-	struct list_head	pages;
 	phys_addr_t		base;
 	int			id;
 	void			*state;
@@ -92,8 +90,6 @@ static struct pkvm_its *pkvm_its_get(int id)
 
 static int pkvm_its_register(const struct its_staging_desc *desc)
 {
-	u64 nr_ids = BIT_ULL(FIELD_GET(GITS_TYPER_DEVBITS, desc->typer) + 1);
-	u64 queue_size = ((desc->cbaser & 0xff) + 1) * SZ_4K;
 	size_t desc_size = struct_size(desc, rdbases, desc->nr_rdbases);
 	struct pkvm_its *its;
 	int ret;
@@ -104,8 +100,7 @@ static int pkvm_its_register(const struct its_staging_desc *desc)
 
 	its->base = desc->base;
 	its->state_size = PAGE_ALIGN(ALIGN(PKVM_HYP_ITS_SIZE + desc_size, sizeof(u64)) +
-				     pkvm_its_releases_size(queue_size) +
-				     pkvm_its_records_size(nr_ids));
+				     pkvm_its_flat_records_size(desc));
 	its->state = alloc_pages_exact(its->state_size, GFP_KERNEL | __GFP_ZERO);
 	if (!its->state) {
 		ret = -ENOMEM;
@@ -120,7 +115,6 @@ static int pkvm_its_register(const struct its_staging_desc *desc)
 		goto err_free_state;
 
 	its->id = ret;
-	INIT_LIST_HEAD(&its->pages);
 	list_add_tail(&its->node, &pkvm_its_list);
 
 	return its->id;
@@ -136,24 +130,18 @@ err_free:
 static void pkvm_its_unregister(int id)
 {
 	struct pkvm_its *its = pkvm_its_get(id);
-	struct page *page, *tmp;
 
 	if (WARN_ON(kvm_call_hyp_nvhe(__pkvm_its_unregister, id)))
 		return;
-
-	list_for_each_entry_safe(page, tmp, &its->pages, lru) {
-		list_del(&page->lru);
-		__free_page(page);
-	}
 
 	free_pages_exact(its->state, its->state_size);
 	list_del(&its->node);
 	kfree(its);
 }
 
-static int pkvm_its_map_device(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
+static int pkvm_its_adopt_device(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 {
-	return kvm_call_hyp_nvhe(__pkvm_its_map_device, id, dev_id, event_bits, itt);
+	return kvm_call_hyp_nvhe(__pkvm_its_adopt_device, id, dev_id, event_bits, itt);
 }
 
 static int pkvm_its_activate(int id, u32 offset)
@@ -161,45 +149,34 @@ static int pkvm_its_activate(int id, u32 offset)
 	return kvm_call_hyp_nvhe(__pkvm_its_activate, id, offset);
 }
 
+static int pkvm_its_adopt_event(int id, u32 dev_id, u32 event_id)
+{
+	return kvm_call_hyp_nvhe(__pkvm_its_adopt_event, id, dev_id, event_id);
+}
+
 static void pkvm_its_post(int id, u32 offset)
 {
 	WARN_ON_ONCE(kvm_call_hyp_nvhe(__pkvm_its_post, id, offset));
 }
 
-static int pkvm_its_reserve_device(int id, u32 dev_id)
+static int pkvm_its_prepare(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 {
-	struct pkvm_its *its = pkvm_its_get(id);
-	struct page *page;
-	int ret;
-
-	/* Mostly there is nothing to add, but it takes a page to find out */
-	do {
-		page = alloc_page(GFP_KERNEL);
-		if (!page)
-			return -ENOMEM;
-
-		ret = kvm_call_hyp_nvhe(__pkvm_its_add_page, id, dev_id, page_to_pfn(page));
-		if (!ret)
-			list_add(&page->lru, &its->pages);
-		else
-			__free_page(page);
-	} while (!ret);
-
-	return ret == -EEXIST ? 0 : ret;
+	return kvm_call_hyp_nvhe(__pkvm_its_prepare, id, dev_id, event_bits, itt);
 }
 
-static bool pkvm_its_reclaim(int id, phys_addr_t itt, size_t size)
+static int pkvm_its_reclaim(int id, u32 dev_id)
 {
-	return !kvm_call_hyp_nvhe(__pkvm_its_reclaim, id, itt, size);
+	return kvm_call_hyp_nvhe(__pkvm_its_reclaim, id, dev_id);
 }
 
 static const struct its_staging_ops pkvm_its_ops = {
 	.register_its	= pkvm_its_register,
-	.map_device	= pkvm_its_map_device,
+	.adopt_device	= pkvm_its_adopt_device,
 	.activate	= pkvm_its_activate,
+	.adopt_event	= pkvm_its_adopt_event,
 	.unregister_its	= pkvm_its_unregister,
 	.post		= pkvm_its_post,
-	.reserve_device	= pkvm_its_reserve_device,
+	.prepare	= pkvm_its_prepare,
 	.reclaim	= pkvm_its_reclaim,
 };
 
@@ -392,10 +369,6 @@ DEFINE_SHOW_ATTRIBUTE(pkvm_its_state);
 
 static const char * const pkvm_its_stat_names[PKVM_ITS_NR_STATS] = {
 	[PKVM_ITS_ACCEPTED]			= "accepted",
-	[PKVM_ITS_WRITES]			= "writes",
-	[PKVM_ITS_WRITES_IGNORED]		= "writes_ignored",
-	[PKVM_ITS_DEFERRED]			= "deferred",
-	[PKVM_ITS_HELD_PAGES]			= "held_pages",
 	[PKVM_ITS_REFUSED_UNKNOWN_COMMAND]	= "refused_unknown_command",
 	[PKVM_ITS_REFUSED_NOT_SUPPORTED]	= "refused_not_supported",
 	[PKVM_ITS_REFUSED_BAD_DEVICE]		= "refused_bad_device",
@@ -403,32 +376,27 @@ static const char * const pkvm_its_stat_names[PKVM_ITS_NR_STATS] = {
 	[PKVM_ITS_REFUSED_BAD_ICID]		= "refused_bad_icid",
 	[PKVM_ITS_REFUSED_BAD_INTID]		= "refused_bad_intid",
 	[PKVM_ITS_REFUSED_BAD_RDBASE]		= "refused_bad_rdbase",
-	[PKVM_ITS_REFUSED_BAD_SIZE]		= "refused_bad_size",
-	[PKVM_ITS_REFUSED_BAD_ITT]		= "refused_bad_itt",
-	[PKVM_ITS_REFUSED_ITT_BUSY]		= "refused_itt_busy",
-	[PKVM_ITS_REFUSED_BAD_LEVEL2]		= "refused_bad_level2",
-	[PKVM_ITS_REFUSED_NO_MEMORY]		= "refused_no_memory",
+	[PKVM_ITS_REFUSED_NOT_PREPARED]		= "refused_not_prepared",
 	[PKVM_ITS_REFUSED_NOT_MAPPED]		= "refused_not_mapped",
+	[PKVM_ITS_REFUSED_EVENTS_MAPPED]	= "refused_events_mapped",
+	[PKVM_ITS_WRITES_IGNORED]		= "writes_ignored",
+	[PKVM_ITS_HELD_PAGES]			= "held_pages",
 };
 
 static int pkvm_its_stats_show(struct seq_file *m, void *unused)
 {
-	u64 vals[PKVM_ITS_NR_STATS], refused = 0;
 	struct pkvm_its *its = m->private;
+	u64 val, refused = 0;
 	unsigned int i;
 
 	for (i = 0; i < PKVM_ITS_NR_STATS; i++) {
-		vals[i] = kvm_call_hyp_nvhe(__pkvm_its_stat, its->id, i);
-		if (i >= PKVM_ITS_FIRST_REASON)
-			refused += vals[i];
+		val = kvm_call_hyp_nvhe(__pkvm_its_stat, its->id, i);
+		seq_printf(m, "%s %llu\n", pkvm_its_stat_names[i], val);
+		if (i > PKVM_ITS_ACCEPTED && i < PKVM_ITS_NR_VERDICTS)
+			refused += val;
 	}
 
-	for (i = 0; i < PKVM_ITS_NR_STATS; i++) {
-		if (i == PKVM_ITS_FIRST_REASON)
-			seq_printf(m, "refused %llu\n", refused);
-
-		seq_printf(m, "%s %llu\n", pkvm_its_stat_names[i], vals[i]);
-	}
+	seq_printf(m, "refused %llu\n", refused);
 
 	return 0;
 }

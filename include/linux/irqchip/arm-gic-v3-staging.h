@@ -4,7 +4,8 @@
  *
  * ITSs: the driver *stages* commands and level-1 table entries in memory of its
  * own, the hypervisor checks them and *commits* them to the memory that the
- * hardware reads and that the driver can no longer reach.
+ * hardware reads and that the driver can no longer reach. What a device needs
+ * changes hands before it is mapped, and back after it is unmapped.
  *
  * Redistributors: the driver describes them and the LPI tables they use, which
  * stay as they are. The hypervisor checks the description against the registers.
@@ -12,11 +13,84 @@
 #ifndef __LINUX_IRQCHIP_ARM_GIC_V3_STAGING_H
 #define __LINUX_IRQCHIP_ARM_GIC_V3_STAGING_H
 
+#include <linux/align.h>
+#include <linux/bitfield.h>
+#include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/sizes.h>
 #include <linux/types.h>
 
 #include <linux/irqchip/arm-gic-v3.h>
+
+/*
+ * The largest EventID space of a device. Bounds the memory that is zeroed in one go; larger
+ * than any PCI device and any driver asks for.
+ */
+#define ITS_STAGING_MAX_EVENT_BITS	16
+
+/* Room for what the hypervisor knows of a device, beside one bit an event */
+#define ITS_STAGING_RECORD_SIZE		64
+
+/**
+ * its_staging_record_offset() - Find the hypervisor's record of a device
+ * @entry_size: bytes per ITT entry
+ * @event_bits: number of EventID bits, at most ITS_STAGING_MAX_EVENT_BITS
+ *
+ * Return: offset into the memory of the ITT, in bytes. ITTs are allocated in units of 256
+ * bytes: the ITS does not touch what is behind (IHI 0069, MAPD).
+ */
+static inline u64 its_staging_record_offset(u32 entry_size, u32 event_bits)
+{
+	return ALIGN((u64)entry_size << event_bits, SZ_256);
+}
+
+/**
+ * its_staging_events_size() - Size of the hypervisor's map of a device's events
+ * @event_bits: number of EventID bits
+ *
+ * Return: bytes. The map follows the record.
+ */
+static inline u64 its_staging_events_size(u32 event_bits)
+{
+	return ALIGN(BIT_ULL(event_bits) / BITS_PER_BYTE, sizeof(u64));
+}
+
+/**
+ * its_staging_itt_size() - Size of the memory for an ITT
+ * @entry_size: bytes per ITT entry
+ * @event_bits: number of EventID bits, at most ITS_STAGING_MAX_EVENT_BITS
+ *
+ * The hypervisor takes whole pages, and keeps track of the device behind the ITT.
+ *
+ * Return: bytes, a multiple of the page size.
+ */
+static inline u64 its_staging_itt_size(u32 entry_size, u32 event_bits)
+{
+	return ALIGN(its_staging_record_offset(entry_size, event_bits) + ITS_STAGING_RECORD_SIZE +
+		     its_staging_events_size(event_bits), PAGE_SIZE);
+}
+
+static inline u64 its_staging_page_size(u64 baser)
+{
+	return SZ_4K << (2 * min_t(u64, FIELD_GET(GITS_BASER_PAGE_SIZE_MASK, baser), 2));
+}
+
+/**
+ * its_staging_level2_size() - Size of the memory for a level-2 page of the device table
+ * @baser: the value of GITS_BASER<n>
+ *
+ * The hypervisor keeps a pointer for each DeviceID behind the ITS's page.
+ *
+ * Return: bytes, a multiple of the page size.
+ */
+static inline u64 its_staging_level2_size(u64 baser)
+{
+	u64 page_size = its_staging_page_size(baser);
+
+	return ALIGN(page_size + page_size / GITS_BASER_ENTRY_SIZE(baser) * sizeof(u64), PAGE_SIZE);
+}
 
 /**
  * struct its_staging_table - one GITS_BASER<n> at the hand-over
@@ -40,10 +114,10 @@ struct its_staging_table {
  *		queue
  * @queue:	physical address of the staging command queue, which is as large
  *		as the one in @cbaser
- * @queue_nc:	the ITS reads its command queue without snooping the caches,
+ * @queue_noncoherent: the ITS reads its command queue without snooping the caches,
  *		whatever @cbaser says
- * @addr_bits:	number of address bits that the ITS drives. What it does with those
- *		above is anyone's guess
+ * @addr_bits:	number of address bits that the ITS drives. Higher ones
+ *		are ignored or truncated
  * @itt_entry_size: bytes per interrupt translation entry
  * @lpi_bits:	number of INTID bits that the LPI tables cover
  * @tables:	the tables, indexed like GITS_BASER<n>
@@ -57,7 +131,7 @@ struct its_staging_desc {
 	u64				cbaser;
 	phys_addr_t			hw_queue;
 	phys_addr_t			queue;
-	bool				queue_nc;
+	bool				queue_noncoherent;
 	u32				addr_bits;
 	u32				itt_entry_size;
 	u32				lpi_bits;
@@ -71,32 +145,37 @@ struct its_staging_desc {
  * @register_its:	announce an ITS. Process context, may sleep. Returns an ID
  *			for the other calls or a negative error, and then nothing
  *			has changed.
- * @map_device:		announce a device that is mapped already. Process context,
- *			may sleep.
+ * @adopt_device:	announce a device that is mapped already, before @activate.
+ *			Process context, may sleep.
  * @activate:		from now on commands are taken from the staging queue,
  *			starting at @offset (bytes), where the hardware's read and
  *			write pointers both are. Called under the ITS lock, does not
  *			sleep and takes constant time.
- * @unregister_its:	undo @register_its and @map_device for an ITS that has not
+ * @adopt_event:	announce an event that is mapped already, after @activate.
+ *			Called under the ITS lock, does not sleep.
+ * @unregister_its:	undo @register_its and @adopt_device for an ITS that has not
  *			been activated. Process context, may sleep.
  * @post:		do what a write of @offset (bytes) to GITS_CWRITER does. For
  *			use until such writes reach the hypervisor by themselves.
  *			Called under the ITS lock, does not sleep.
- * @reserve_device:	have the hypervisor ready to keep track of @dev_id. To be
- *			called before MAPD. Process context, may sleep.
- * @reclaim:		true if nothing in [@itt, @itt + @size) is part of an ITT any
- *			more; the pages that lie in it as a whole are the host's again.
- *			To be called after an MAPD(V=0) has completed and before the
- *			memory is used again. Process context.
+ * @prepare:		hand over the memory of an ITT, of its_staging_itt_size()
+ *			bytes, and the level-2 page of the device table. To be called
+ *			before MAPD(V=1), which must name the same @itt and size.
+ *			Process context. Returns 0 or a negative error.
+ * @reclaim:		get back what @prepare took, but for the level-2 page. To be
+ *			called after MAPD(V=0) and a SYNC behind it have completed, or
+ *			without any MAPD. Process context. Returns 0 or a negative
+ *			error, and then the memory must be left alone for good.
  */
 struct its_staging_ops {
 	int	(*register_its)(const struct its_staging_desc *desc);
-	int	(*map_device)(int id, u32 dev_id, u32 event_bits, phys_addr_t itt);
+	int	(*adopt_device)(int id, u32 dev_id, u32 event_bits, phys_addr_t itt);
 	int	(*activate)(int id, u32 offset);
+	int	(*adopt_event)(int id, u32 dev_id, u32 event_id);
 	void	(*unregister_its)(int id);
 	void	(*post)(int id, u32 offset);
-	int	(*reserve_device)(int id, u32 dev_id);
-	bool	(*reclaim)(int id, phys_addr_t itt, size_t size);
+	int	(*prepare)(int id, u32 dev_id, u32 event_bits, phys_addr_t itt);
+	int	(*reclaim)(int id, u32 dev_id);
 };
 
 /**

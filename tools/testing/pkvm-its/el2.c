@@ -4,6 +4,7 @@
  */
 
 #include "../../../arch/arm64/kvm/hyp/nvhe/its.c"
+#include "../../../arch/arm64/kvm/hyp/nvhe/its-handover.c"
 #include "../../../arch/arm64/kvm/hyp/nvhe/mmio_guard.c"
 #include "../../../arch/arm64/kvm/hyp/nvhe/rdist.c"
 
@@ -69,17 +70,36 @@ struct hyp_its *el2_its(int id)
 	return hyp_its_nodes[id];
 }
 
-bool el2_has_record(int id, u64 dev_id)
+const struct hyp_its_device *el2_device(int id, u64 dev_id)
 {
-	return its_cmd_has_record(&hyp_its_nodes[id]->cmd, dev_id);
+	struct hyp_its_device **slot = its_find_device(hyp_its_nodes[id], dev_id);
+
+	return slot ? *slot : NULL;
+}
+
+u64 el2_next_device(int id, u64 from)
+{
+	struct hyp_its *its = hyp_its_nodes[id];
+	struct hyp_its_device **slot;
+	u64 end;
+
+	for (; from < its->nr_devices; from = end) {
+		end = its->nr_devices;
+		if (!its->flat_records)
+			end = min(end, (from | (BIT(its->devices->ids_shift) - 1)) + 1);
+		slot = its_find_device(its, from);
+		for (; slot && from < end; slot++, from++) {
+			if (*slot)
+				return from;
+		}
+	}
+
+	return from;
 }
 
 bool el2_is_mapped(int id, u64 dev_id)
 {
-	struct its_cmd_queue *q = &hyp_its_nodes[id]->cmd;
-	u64 mask = BIT(PKVM_ITS_RECORD_SHIFT) - 1;
+	const struct hyp_its_device *device = el2_device(id, dev_id);
 
-	return el2_has_record(id, dev_id) &&
-	       q->records[dev_id >> 2 * PKVM_ITS_RECORD_SHIFT]
-			 [dev_id >> PKVM_ITS_RECORD_SHIFT & mask][dev_id & mask];
+	return device && device->state == HYP_ITS_DEVICE_MAPPED;
 }

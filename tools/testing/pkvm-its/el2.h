@@ -10,7 +10,9 @@ void el2_reset(void);
 
 /* EL2's own view, for tests to look at */
 struct hyp_its *el2_its(int id);
-bool el2_has_record(int id, u64 dev_id);
+const struct hyp_its_device *el2_device(int id, u64 dev_id);
+/* The first device from @from on that EL2 has a record of, or the number of DeviceIDs */
+u64 el2_next_device(int id, u64 from);
 bool el2_is_mapped(int id, u64 dev_id);
 
 /* How often an index has been clamped to a size since the last call of this for any */

@@ -34,7 +34,7 @@ enum op {
 	OP_STEP,
 	OP_PACE,
 	OP_LEVEL1,
-	OP_ADD_PAGE,
+	OP_PREPARE,
 	OP_RECLAIM,
 	OP_GUEST,
 	OP_FORGE,
@@ -223,12 +223,12 @@ static bool is_idle(void)
 	return its->model->creadr == its->model->cwriter;
 }
 
-/* Is there something that EL2 has not seen executed, and never will if the queue begins anew? */
+/* Is there something that EL2 has not seen take effect, and never will if the queue begins anew? */
 static bool would_lose(void)
 {
-	const struct its_cmd_queue *q = &el2_its(its->id)->cmd;
+	const struct hyp_its *el2 = el2_its(its->id);
 
-	return !(its->model->ctlr & GITS_CTLR_ENABLE) && q->done != q->next;
+	return el2->nr_synced != el2->nr_committed;
 }
 
 static void write_register(u64 offset, u64 val, unsigned int size)
@@ -274,32 +274,24 @@ static void do_write(void)
 	write_register(offset, size == 4 ? (u32)val : val, size);
 }
 
-static void do_add_page(u64 dev_id, phys_addr_t phys)
-{
-	struct mem_page *page = mem_page(phys);
-
-	if (page)
-		page->is_state = true;
-	__pkvm_its_add_page(its->id, dev_id, hyp_phys_to_pfn(phys));
-	if (page)
-		page->is_state = false;
-}
-
 /* MAPD and MAPTI as a driver does them: the way to deep states */
 static void do_map(void)
 {
 	u64 id = get_device(), bits = get8() % 6 + 1;
+	phys_addr_t itt;
 
 	/* The driver would not try, and the test would run out of memory. */
 	if (id >= BIT_ULL(its->cfg.its.dev_bits))
 		return;
 
-	its_reserve(its, id);
 	if (its->cfg.devices.indirect)
 		its_stage_level1_entry(its, BASER_DEVICES, id,
 				       (blocks + get8() % NR_BLOCKS * BLOCK_SIZE) |
 				       GITS_BASER_VALID);
-	stage(cmd_mapd(id, bits, get_address()));
+	itt = ALIGN_DOWN(get_address(), PAGE_SIZE);
+	say("prepare %llx at 0x%llx: %d\n", (unsigned long long)id, (unsigned long long)itt,
+	    its_prepare(its, id, bits, itt));
+	stage(cmd_mapd(id, bits, itt));
 	stage(cmd_mapti(id, get8() % 64, get_intid(), get_icid()));
 	stage(cmd_sync(its_model_rdbase(its->model, 0)));
 	ring();
@@ -318,7 +310,7 @@ static void do_trusted(void)
 			mem_fail("an active ITS was unregistered");
 		break;
 	case 2:
-		if (!__pkvm_its_map_device(its->id, get_device(), 5, get_address()))
+		if (!__pkvm_its_adopt_device(its->id, get_device(), 5, get_address()))
 			mem_fail("a device was taken over by an active ITS");
 		break;
 	default:
@@ -375,13 +367,13 @@ static void do_op(void)
 						       (u64)(get8() & 0xc0) << 56 | get8());
 		}
 		break;
-	case OP_ADD_PAGE:
+	case OP_PREPARE:
 		nr = get_device();
-		do_add_page(nr, get_address());
+		intid = get8() % 20;
+		its_prepare(its, nr, intid, get_address());
 		break;
 	case OP_RECLAIM:
-		phys = get_address();
-		__pkvm_its_reclaim(its->id, phys, get(3));
+		its_reclaim(its, get_device());
 		break;
 	case OP_GUEST:
 		phys = get_address();
@@ -396,7 +388,7 @@ static void do_op(void)
 		break;
 	case OP_POWER:
 		/* What has been executed and not been released is lost to EL2, too. */
-		loses = !is_idle() || el2_its(its->id)->cmd.nr_releases || would_lose();
+		loses = !is_idle() || would_lose();
 
 		/* EL2 won't have a running ITS lose power: see what comes of it nevertheless. */
 		suspended = pkvm_its_suspend();
@@ -410,7 +402,7 @@ static void do_op(void)
 					 (its->cfg.queue_pages * SZ_4K));
 		} else if (choice / NR_OPS & 1) {
 			/* It may go through commands again that can be executed once only. */
-			lost |= el2_its(its->id)->cmd.done != el2_its(its->id)->cmd.next;
+			lost |= el2_its(its->id)->done != el2_its(its->id)->next;
 			its_model_power_cycle(its->model);
 		} else {
 			its_model_power_off(its->model);
@@ -456,6 +448,7 @@ static void get_config(struct machine_config *cfg)
 	*cfg = machine_default;
 	get_table(&cfg->devices);
 	get_table(&cfg->collections);
+	cfg->collections.indirect = false;
 	cfg->its.dev_bits = dev_bits[kind % 4];
 	cfg->its.nc = kind & 4;
 	cfg->its.pta = kind & 8;
@@ -489,7 +482,7 @@ static bool hand_over(void)
 
 	for (i = 0; i < nr; i++) {
 		id = devices[i];
-		itts[i] = host_alloc((u64)its->cfg.its.ite_size << bits, PAGE_SIZE);
+		itts[i] = its_alloc_itt(its, bits);
 		if (its->cfg.devices.indirect)
 			its_stage_level2(its, BASER_DEVICES, id);
 		stage(cmd_mapd(id, bits, itts[i]));
@@ -502,13 +495,16 @@ static bool hand_over(void)
 		return false;
 
 	for (i = 0; i < nr; i++) {
-		if (its_reserve(its, devices[i]) ||
-		    __pkvm_its_map_device(its->id, devices[i], bits, itts[i]))
+		if (__pkvm_its_adopt_device(its->id, devices[i], bits, itts[i]))
 			goto err_unregister;
 	}
 
 	if (!its_activate(its)) {
 		mem_fail_call = 0;
+		for (i = 0; i < nr; i++) {
+			if (__pkvm_its_adopt_event(its->id, devices[i], 1))
+				mem_fail("an event cannot be taken over");
+		}
 		return true;
 	}
 
@@ -530,8 +526,9 @@ static void restart(void)
 	/* What the ITS has not executed so far, EL2 would have to keep. */
 	if (its->model->ctlr & GITS_CTLR_ENABLE) {
 		its_model_step(its->model, UINT_MAX);
-		for (i = 0; i < 64 && el2_its(its->id)->cmd.nr_releases; i++)
-			__pkvm_its_reclaim(its->id, 0, PAGE_SIZE);
+		stage(cmd_sync(its_model_rdbase(its->model, 0)));
+		ring();
+		its_model_step(its->model, UINT_MAX);
 	}
 
 	write_register(GITS_CTLR, 0, 4);
@@ -553,24 +550,36 @@ static void restart(void)
 
 static void check_end(u64 errors)
 {
-	u64 accepted, id, nr_its, held;
+	const struct hyp_its_device *device;
+	u64 accepted, id, event, nr_its, held;
 	struct cmd sync;
 
 	restart();
 
-	/* Whatever was mapped, with room for records or it would not have been */
-	for (id = 0; id < BIT_ULL(its->cfg.its.dev_bits); id++) {
-		if (!el2_has_record(its->id, id)) {
-			id |= BIT(PKVM_ITS_RECORD_SHIFT) - 1;
-			continue;
+	/* Whatever is mapped or prepared, with the events that are mapped */
+	for (id = 0; ; id++) {
+		id = el2_next_device(its->id, id);
+		device = el2_device(its->id, id);
+		if (!device)
+			break;
+
+		for (event = 0; el2_is_mapped(its->id, id) && event < BIT(device->event_bits); event++) {
+			if (!(device->events[event / 64] >> event % 64 & 1))
+				continue;
+			stage(cmd_event(GITS_CMD_DISCARD, id, event));
+			ring();
 		}
 
 		if (el2_is_mapped(its->id, id)) {
 			stage(cmd_unmapd(id));
+			stage(cmd_sync(its_model_rdbase(its->model, 0)));
 			ring();
 			if (el2_is_mapped(its->id, id))
 				mem_fail("a device cannot be unmapped");
 		}
+
+		if (its_reclaim(its, id) && !lost)
+			mem_fail("the memory of device %llx leaked", (unsigned long long)id);
 	}
 
 	accepted = its_stat(its, PKVM_ITS_ACCEPTED);
@@ -589,8 +598,6 @@ static void check_end(u64 errors)
 		mem_fail("%llu pages are counted as held, not %llu", (unsigned long long)held,
 			 (unsigned long long)(nr_its + mem_count(MEM_EL2) - 1));
 
-	if (!lost && mem_nr_itt_pages())
-		mem_fail("%llu pages of ITTs leaked", (unsigned long long)mem_nr_itt_pages());
 }
 
 static void report(void)

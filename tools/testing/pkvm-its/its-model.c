@@ -28,12 +28,6 @@
 
 #define field(val, high, low)	FIELD_GET(GENMASK_ULL(high, low), val)
 
-enum access {
-	ACCESS_QUEUE,
-	ACCESS_TABLE,
-	ACCESS_ITT,
-};
-
 static struct its_model its_models[ITS_MAX_MODELS];
 static unsigned int nr_models;
 
@@ -109,10 +103,9 @@ static u64 queue_size(struct its_model *its)
 
 static void check_access(struct its_model *its, phys_addr_t phys, size_t size, enum access access)
 {
-	u32 step = access == ACCESS_ITT ? PAGE_SIZE / 16 : PAGE_SIZE;
 	phys_addr_t at;
 
-	for (at = phys; at < phys + size; at = ALIGN(at + 1, step)) {
+	for (at = phys; at < phys + size; at = ALIGN(at + 1, PAGE_SIZE)) {
 		struct mem_page *page = mem_page(at);
 
 		if (!page)
@@ -125,10 +118,11 @@ static void check_access(struct its_model *its, phys_addr_t phys, size_t size, e
 			mem_fail("ITS accesses 0x%llx, owner %d", (unsigned long long)at,
 				 page->owner);
 
-		if (access == ACCESS_ITT ? !(page->granules & BIT(at % PAGE_SIZE / step))
-					 : page->granules)
-			mem_fail("ITS accesses 0x%llx, which is %s ITT", (unsigned long long)at,
-				 access == ACCESS_ITT ? "in no" : "in an");
+		if (page->use && page->use != access)
+			mem_fail("ITS accesses 0x%llx, which is in use as another thing",
+				 (unsigned long long)at);
+
+		page->use = access;
 	}
 }
 

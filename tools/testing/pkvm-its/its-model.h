@@ -16,6 +16,13 @@
 
 #define ITS_FRAME		SZ_64K
 
+/* What an ITS uses memory for: see mem_page::use */
+enum access {
+	ACCESS_QUEUE = 1,
+	ACCESS_TABLE,
+	ACCESS_ITT,
+};
+
 /* When commands are executed */
 enum its_pace {
 	ITS_AT_ONCE,	/* when GITS_CWRITER is written */

@@ -202,7 +202,7 @@ static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
 	desc->cbaser = its->model->cbaser;
 	desc->hw_queue = its->queue;
 	desc->queue = host_alloc(its->cfg.queue_pages * SZ_4K, SZ_64K);
-	desc->queue_nc = its->cfg.its.nc;
+	desc->queue_noncoherent = its->cfg.its.nc;
 	desc->addr_bits = its->addr_bits;
 	desc->itt_entry_size = its->cfg.its.ite_size;
 	desc->lpi_bits = its->cfg.its.lpi_bits;
@@ -217,14 +217,17 @@ static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
 void expect_state(phys_addr_t phys, u64 nr_pages, bool is_state)
 {
 	for (; nr_pages; nr_pages--, phys += PAGE_SIZE) {
-		if (mem_page(phys))
-			mem_page(phys)->is_state = is_state;
+		if (!mem_page(phys))
+			continue;
+
+		mem_page(phys)->is_state = is_state;
+		mem_page(phys)->dirty = true;
 	}
 }
 
 int its_register(struct host_its *its)
 {
-	u64 typer = its_model_typer(its->model), size, nr_pages, i;
+	u64 size, nr_pages, i;
 	static u64 buf[SZ_64K / sizeof(u64)];
 	struct its_staging_desc *desc = (void *)buf;
 	phys_addr_t state;
@@ -236,9 +239,8 @@ int its_register(struct host_its *its)
 		its_edit_desc(desc);
 
 	size = ALIGN(sizeof(struct hyp_its) +
-		     struct_size(desc, rdbases, its->cfg.its.nr_rdbases), sizeof(u64)) +
-	       pkvm_its_releases_size(its->cfg.queue_pages * SZ_4K) +
-	       pkvm_its_records_size(BIT_ULL(FIELD_GET(GITS_TYPER_DEVBITS, typer) + 1));
+		     struct_size(desc, rdbases, its->cfg.its.nr_rdbases), sizeof(u64));
+	size += pkvm_its_flat_records_size(desc);
 	nr_pages = its_state_pages ?: ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT;
 	state = host_alloc(nr_pages << PAGE_SHIFT, PAGE_SIZE);
 	mem_host_fill(state, nr_pages << PAGE_SHIFT, ~0ULL);
@@ -283,7 +285,6 @@ int its_unregister(struct host_its *its)
 
 	its->id = -1;
 	its->nr_state = 0;
-	its->nr_records = 0;
 	memset(its->staging_tables, 0, sizeof(its->staging_tables));
 
 	return 0;
@@ -327,10 +328,18 @@ void its_stage_level1_entry(struct host_its *its, unsigned int baser, u64 id, u6
 	mem_host_write(base + idx * sizeof(entry), entry);
 }
 
+/* Pages that are EL2's alone, for its records */
+static void expect_records(phys_addr_t phys, u64 offset, u64 size)
+{
+	offset = ALIGN(offset, PAGE_SIZE);
+	if (offset < size)
+		expect_state(phys + offset, (size - offset) >> PAGE_SHIFT, true);
+}
+
 phys_addr_t its_stage_level2(struct host_its *its, unsigned int baser, u64 id)
 {
 	const struct machine_table *table = table_of(its, baser);
-	u64 idx = id / (table->psz / table->entry_size), entry;
+	u64 idx = id / (table->psz / table->entry_size), entry, size;
 	phys_addr_t phys;
 
 	mem_host_read((its->staging_tables[baser] ?: its->tables[baser]) + idx * sizeof(entry),
@@ -338,7 +347,10 @@ phys_addr_t its_stage_level2(struct host_its *its, unsigned int baser, u64 id)
 	if (entry)
 		return entry & GENMASK_ULL(51, 12);
 
-	phys = its_alloc(its, table->psz, table->psz, true);
+	size = baser == BASER_DEVICES ? its_staging_level2_size(its->model->baser[baser]) :
+					table->psz;
+	phys = its_alloc(its, size, table->psz, true);
+	expect_records(phys, table->psz, size);
 	its_stage_level1_entry(its, baser, id, phys | GITS_BASER_VALID);
 
 	return phys;
@@ -387,27 +399,29 @@ u64 its_read(struct host_its *its, u64 offset)
 	return its_model_read(its->model, offset, 8);
 }
 
-/* As the driver does it before MAPD: until EL2 has all it needs */
-int its_reserve(struct host_its *its, u64 dev_id)
+phys_addr_t its_alloc_itt(struct host_its *its, u32 event_bits)
 {
-	phys_addr_t page;
-	int ret;
+	u64 size = its_staging_itt_size(its->cfg.its.ite_size, event_bits);
+	phys_addr_t itt = host_alloc(size, PAGE_SIZE);
 
-	for (;;) {
-		page = host_alloc(PAGE_SIZE, PAGE_SIZE);
-		expect_state(page, 1, true);
-		ret = __pkvm_its_add_page(its->id, dev_id, hyp_phys_to_pfn(page));
-		expect_state(page, 1, false);
-		if (ret)
-			return ret == -EEXIST ? 0 : ret;
+	expect_records(itt, its_staging_record_offset(its->cfg.its.ite_size, event_bits), size);
 
-		its->nr_records++;
-	}
+	return itt;
 }
 
-u64 its_stat(struct host_its *its, enum pkvm_its_stat stat)
+int its_prepare(struct host_its *its, u64 dev_id, u32 event_bits, phys_addr_t itt)
 {
-	return __pkvm_its_stat(its->id, stat);
+	return __pkvm_its_prepare(its->id, dev_id, event_bits, itt);
+}
+
+int its_reclaim(struct host_its *its, u64 dev_id)
+{
+	return __pkvm_its_reclaim(its->id, dev_id);
+}
+
+u64 its_stat(struct host_its *its, unsigned int nr)
+{
+	return __pkvm_its_stat(its->id, nr);
 }
 
 u64 its_refused_all(struct host_its *its)
@@ -415,7 +429,7 @@ u64 its_refused_all(struct host_its *its)
 	u64 nr = 0;
 	int i;
 
-	for (i = PKVM_ITS_FIRST_REASON; i < PKVM_ITS_NR_STATS; i++)
+	for (i = PKVM_ITS_ACCEPTED + 1; i < PKVM_ITS_NR_VERDICTS; i++)
 		nr += its_stat(its, i);
 
 	return nr;
@@ -455,6 +469,11 @@ struct cmd cmd_mapd(u64 dev_id, u32 event_bits, phys_addr_t itt)
 struct cmd cmd_unmapd(u64 dev_id)
 {
 	return (struct cmd) {{ GITS_CMD_MAPD | dev_id << 32 }};
+}
+
+struct cmd cmd_unmapd_full(u64 dev_id, u32 event_bits, phys_addr_t itt)
+{
+	return (struct cmd) {{ GITS_CMD_MAPD | dev_id << 32, event_bits - 1, itt }};
 }
 
 struct cmd cmd_mapc(u64 icid, u64 rdbase)

@@ -69,7 +69,6 @@ struct cmd {
  * @next: slot of the host's next command
  * @addr_bits: number of address bits that the driver has found the ITS to keep
  * @nr_state: pages donated for EL2's state, except for records
- * @nr_records: pages donated for records
  */
 struct host_its {
 	struct machine_config	cfg;
@@ -83,7 +82,6 @@ struct host_its {
 	u32			next;
 	u32			addr_bits;
 	u32			nr_state;
-	u32			nr_records;
 };
 
 /* The devices that have a table, and its register */
@@ -115,8 +113,11 @@ void its_stage(struct host_its *its, struct cmd cmd);
 void its_ring(struct host_its *its);
 void its_write(struct host_its *its, u64 offset, u64 val, unsigned int size);
 u64 its_read(struct host_its *its, u64 offset);
-int its_reserve(struct host_its *its, u64 dev_id);
-u64 its_stat(struct host_its *its, enum pkvm_its_stat stat);
+/* Memory for an ITT, and the calls that the driver makes for a device */
+phys_addr_t its_alloc_itt(struct host_its *its, u32 event_bits);
+int its_prepare(struct host_its *its, u64 dev_id, u32 event_bits, phys_addr_t itt);
+int its_reclaim(struct host_its *its, u64 dev_id);
+u64 its_stat(struct host_its *its, unsigned int nr);
 u64 its_refused_all(struct host_its *its);
 struct cmd its_committed(struct host_its *its, u32 slot);
 
@@ -129,6 +130,8 @@ void its_check_held(struct host_its *its);
 
 struct cmd cmd_mapd(u64 dev_id, u32 event_bits, phys_addr_t itt);
 struct cmd cmd_unmapd(u64 dev_id);
+/* As EL2 makes it of cmd_unmapd() */
+struct cmd cmd_unmapd_full(u64 dev_id, u32 event_bits, phys_addr_t itt);
 struct cmd cmd_mapc(u64 icid, u64 rdbase);
 struct cmd cmd_unmapc(u64 icid);
 struct cmd cmd_mapti(u64 dev_id, u64 event_id, u64 intid, u64 icid);

@@ -61,10 +61,46 @@ bool test_accept_as(struct host_its *its, struct cmd posted, struct cmd executed
 
 bool test_accept(struct host_its *its, struct cmd cmd)
 {
+	const struct hyp_its_device *device;
+	u32 dev_id = cmd.raw[0] >> 32;
+
+	/* What EL2 adds for the hardware to see */
+	device = (cmd.raw[0] & 0xff) == GITS_CMD_MAPD && !(cmd.raw[2] & BIT_ULL(63)) ?
+		 el2_device(its->id, dev_id) : NULL;
+	if (device)
+		return test_accept_as(its, cmd, cmd_unmapd_full(dev_id, device->event_bits,
+								device->itt));
+
 	return test_accept_as(its, cmd, cmd);
 }
 
-bool test_refuse(struct host_its *its, enum pkvm_its_stat reason, struct cmd cmd)
+bool test_unmap(struct host_its *its, u32 dev_id)
+{
+	u64 held, size;
+
+	if (!el2_is_mapped(its->id, dev_id))
+		return false;
+
+	held = its_stat(its, PKVM_ITS_HELD_PAGES);
+	size = test_itt_size(its, el2_device(its->id, dev_id)->event_bits);
+
+	return test_accept(its, cmd_unmapd(dev_id)) &&
+	       test_accept(its, cmd_sync(its_model_rdbase(its->model, 0))) &&
+	       !its_reclaim(its, dev_id) && !el2_device(its->id, dev_id) &&
+	       its_stat(its, PKVM_ITS_HELD_PAGES) == held - size / PAGE_SIZE;
+}
+
+bool test_unprepared(struct host_its *its, int ret, u64 dev_id, u32 event_bits, phys_addr_t itt)
+{
+	u64 held = its_stat(its, PKVM_ITS_HELD_PAGES), owned = mem_count(MEM_ITS);
+	const struct hyp_its_device *device = el2_device(its->id, dev_id);
+
+	return its_prepare(its, dev_id, event_bits, itt) == ret &&
+	       el2_device(its->id, dev_id) == device &&
+	       its_stat(its, PKVM_ITS_HELD_PAGES) == held && mem_count(MEM_ITS) == owned;
+}
+
+bool test_refuse(struct host_its *its, enum pkvm_its_verdict reason, struct cmd cmd)
 {
 	u64 accepted = its_stat(its, PKVM_ITS_ACCEPTED), refused = its_refused_all(its);
 	struct cmd sync = cmd_sync(its_model_rdbase(its->model, 0));
@@ -113,28 +149,31 @@ bool test_same_regs(const struct host_its *its, const struct test_regs *regs)
 
 u64 test_itt_size(struct host_its *its, u32 event_bits)
 {
-	return ALIGN((u64)its->cfg.its.ite_size << event_bits, ITS_CMD_ITT_GRANULE);
+	return its_staging_itt_size(its->cfg.its.ite_size, event_bits);
 }
 
-void test_prepare(struct host_its *its, u32 dev_id)
+phys_addr_t test_prepare(struct host_its *its, u32 dev_id, u32 event_bits)
 {
-	EXPECT(!its_reserve(its, dev_id));
+	phys_addr_t itt = its_alloc_itt(its, event_bits);
+
 	if (its->cfg.devices.indirect)
 		its_stage_level2(its, BASER_DEVICES, dev_id);
+	EXPECT_EQ(its_prepare(its, dev_id, event_bits, itt), 0);
+
+	return itt;
 }
 
 phys_addr_t test_map(struct host_its *its, u32 dev_id, u32 event_bits)
 {
-	phys_addr_t itt = host_alloc(test_itt_size(its, event_bits), PAGE_SIZE);
+	phys_addr_t itt = test_prepare(its, dev_id, event_bits);
 
-	test_prepare(its, dev_id);
 	ACCEPT(its, cmd_mapd(dev_id, event_bits, itt));
 
 	return itt;
 }
 
-void test_refuse_if_not_hosts(struct host_its *its, enum pkvm_its_stat reason, struct cmd cmd,
-			      phys_addr_t phys, u64 size)
+void test_unprepared_if_not_hosts(struct host_its *its, u64 dev_id, u32 event_bits,
+				  phys_addr_t itt, phys_addr_t phys, u64 size)
 {
 	static const struct mem_page others[] = {
 		{ .owner = MEM_GUEST, .dirty = true },
@@ -151,7 +190,7 @@ void test_refuse_if_not_hosts(struct host_its *its, enum pkvm_its_stat reason, s
 		page = mem_page(at);
 		for (i = 0; i < ARRAY_SIZE(others); i++) {
 			*page = others[i];
-			REFUSE(its, reason, cmd);
+			UNPREPARED(its, -EPERM, dev_id, event_bits, itt);
 			EXPECT(!memcmp(page, &others[i], sizeof(*page)));
 		}
 

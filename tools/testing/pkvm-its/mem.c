@@ -33,7 +33,6 @@
 
 #define NO_ASAN		__attribute__((no_sanitize("address")))
 #define CACHE_LINE	64
-#define GRANULE		(PAGE_SIZE / 16)
 
 /* Where nothing of ours is mapped: stands for addresses that are no memory */
 #define NO_MEMORY_MASK	GENMASK_ULL(40, 0)
@@ -180,21 +179,7 @@ u64 mem_count(enum mem_owner owner)
 	return nr;
 }
 
-/* Pages that are in some ITT */
-u64 mem_nr_itt_pages(void)
-{
-	unsigned int b;
-	u64 i, nr = 0;
-
-	for (b = 0; b < ARRAY_SIZE(mem_banks); b++) {
-		for (i = 0; i < mem_banks[b].size >> PAGE_SHIFT; i++)
-			nr += !!mem_banks[b].pages[i].granules;
-	}
-
-	return nr;
-}
-
-/* Nothing is shared, pinned or part of an ITT */
+/* Nothing is shared or pinned */
 bool mem_is_clean(void)
 {
 	unsigned int b;
@@ -204,7 +189,7 @@ bool mem_is_clean(void)
 		for (i = 0; i < mem_banks[b].nr_used; i++) {
 			struct mem_page *page = &mem_banks[b].pages[i];
 
-			if (page->shared || page->pins || page->granules)
+			if (page->shared || page->pins)
 				return false;
 		}
 	}
@@ -444,6 +429,7 @@ static void set_owner(phys_addr_t phys, enum mem_owner owner)
 	void *virt = hyp_phys_to_virt(phys);
 
 	page->owner = owner;
+	page->use = 0;
 	page->dirty = true;
 
 	if (owner == MEM_HOST || owner == MEM_GUEST)
@@ -549,7 +535,7 @@ int __pkvm_hyp_donate_host(u64 pfn, u64 nr_pages)
 	for (i = 0; i < nr_pages; i++) {
 		struct mem_page *page = mem_page(hyp_pfn_to_phys(pfn + i));
 
-		if (!page || (page->owner != MEM_EL2 && page->owner != MEM_ITS) || page->granules)
+		if (!page || (page->owner != MEM_EL2 && page->owner != MEM_ITS))
 			return -EPERM;
 	}
 
@@ -560,100 +546,6 @@ int __pkvm_hyp_donate_host(u64 pfn, u64 nr_pages)
 		set_owner(hyp_pfn_to_phys(pfn + i), MEM_HOST);
 
 	return 0;
-}
-
-static u16 granules_of(phys_addr_t phys, phys_addr_t itt, u64 size)
-{
-	u16 granules = 0;
-	unsigned int i;
-
-	for (i = 0; i < 16; i++) {
-		if (phys + i * GRANULE >= itt && phys + i * GRANULE < itt + size)
-			granules |= BIT(i);
-	}
-
-	return granules;
-}
-
-int __pkvm_host_donate_itt(phys_addr_t itt, u64 size)
-{
-	phys_addr_t phys, start = ALIGN_DOWN(itt, PAGE_SIZE);
-	int nr_pages = 0;
-
-	if (mem_call_fails())
-		return -ENOMEM;
-
-	if (!size || !IS_ALIGNED(itt | size, GRANULE) || itt + size < itt)
-		return -EINVAL;
-
-	for (phys = start; phys < itt + size; phys += PAGE_SIZE) {
-		struct mem_page *page = mem_page(phys);
-
-		if (!page)
-			return -EINVAL;
-
-		if (page->granules & granules_of(phys, itt, size))
-			return -EBUSY;
-
-		if (!page->granules && !is_hosts_own(phys))
-			return -EPERM;
-	}
-
-	for (phys = start; phys < itt + size; phys += PAGE_SIZE) {
-		struct mem_page *page = mem_page(phys);
-
-		if (!page->granules) {
-			set_owner(phys, MEM_ITS);
-			nr_pages++;
-		}
-
-		page->granules |= granules_of(phys, itt, size);
-	}
-
-	return nr_pages;
-}
-
-int __pkvm_itt_donate_host(phys_addr_t itt, u64 size)
-{
-	phys_addr_t phys;
-	int nr_pages = 0;
-
-	its_model_released(itt, size);
-
-	for (phys = ALIGN_DOWN(itt, PAGE_SIZE); phys < itt + size; phys += PAGE_SIZE) {
-		u16 granules = granules_of(phys, itt, size);
-		struct mem_page *page = mem_page(phys);
-
-		if (!page || (page->granules & granules) != granules)
-			mem_fail("EL2 returns an ITT at 0x%llx that it has not got",
-				 (unsigned long long)itt);
-
-		page->granules &= ~granules;
-		if (page->granules)
-			continue;
-
-		set_owner(phys, MEM_HOST);
-		nr_pages++;
-	}
-
-	return nr_pages;
-}
-
-bool __pkvm_itt_in_use(phys_addr_t itt, u64 size)
-{
-	phys_addr_t phys;
-
-	if (!size || size > SZ_16M || !IS_ALIGNED(itt | size, GRANULE) || itt + size < itt)
-		return true;
-
-	for (phys = ALIGN_DOWN(itt, PAGE_SIZE); phys < itt + size; phys += PAGE_SIZE) {
-		struct mem_page *page = mem_page(phys);
-
-		if (!page || page->granules & granules_of(phys, itt, size))
-			return true;
-	}
-
-	return false;
 }
 
 int host_stage2_guard_mmio(phys_addr_t start, u64 size)

@@ -39,7 +39,7 @@ enum mem_owner {
  * @is_state: donated by the host for EL2's state, if it is donated next
  * @dirty: differs from what it was after mem_reset()
  * @pins: how often EL2 has pinned it
- * @granules: which sixteenths of it are in an ITT
+ * @use: what an ITS has used it for since EL2 has it, from 1
  */
 struct mem_page {
 	enum mem_owner	owner;
@@ -47,7 +47,7 @@ struct mem_page {
 	bool		is_state;
 	bool		dirty;
 	u16		pins;
-	u16		granules;
+	u16		use;
 };
 
 /* Called before each READ_ONCE() of EL2's, with the number of those before it */
@@ -68,7 +68,6 @@ phys_addr_t mem_end(phys_addr_t phys);
 bool mem_call_fails(void);
 bool mem_mmio_is_read_only(phys_addr_t start);
 u64 mem_count(enum mem_owner owner);
-u64 mem_nr_itt_pages(void);
 bool mem_is_clean(void);
 
 bool mem_host_read(phys_addr_t phys, u64 *val);

@@ -5,33 +5,29 @@
 #ifndef __ARM64_KVM_PKVM_ITS_H__
 #define __ARM64_KVM_PKVM_ITS_H__
 
-#include <linux/mm.h>
+#include <linux/irqchip/arm-gic-v3-staging.h>
 #include <linux/types.h>
 
-/*
- * The counters of an ITS, by the number that __pkvm_its_stat() takes. Those from
- * PKVM_ITS_FIRST_REASON on are the reasons to refuse a command.
- */
-enum pkvm_its_stat {
+/* What becomes of a command */
+enum pkvm_its_verdict {
 	PKVM_ITS_ACCEPTED,
-	PKVM_ITS_WRITES,
-	PKVM_ITS_WRITES_IGNORED,
-	PKVM_ITS_DEFERRED,
-	PKVM_ITS_HELD_PAGES,
-	PKVM_ITS_FIRST_REASON,
-	PKVM_ITS_REFUSED_UNKNOWN_COMMAND = PKVM_ITS_FIRST_REASON,
+	PKVM_ITS_REFUSED_UNKNOWN_COMMAND,
 	PKVM_ITS_REFUSED_NOT_SUPPORTED,
 	PKVM_ITS_REFUSED_BAD_DEVICE,
 	PKVM_ITS_REFUSED_BAD_EVENT,
 	PKVM_ITS_REFUSED_BAD_ICID,
 	PKVM_ITS_REFUSED_BAD_INTID,
 	PKVM_ITS_REFUSED_BAD_RDBASE,
-	PKVM_ITS_REFUSED_BAD_SIZE,
-	PKVM_ITS_REFUSED_BAD_ITT,
-	PKVM_ITS_REFUSED_ITT_BUSY,
-	PKVM_ITS_REFUSED_BAD_LEVEL2,
-	PKVM_ITS_REFUSED_NO_MEMORY,
+	PKVM_ITS_REFUSED_NOT_PREPARED,
 	PKVM_ITS_REFUSED_NOT_MAPPED,
+	PKVM_ITS_REFUSED_EVENTS_MAPPED,
+	PKVM_ITS_NR_VERDICTS,
+};
+
+/* The numbers that __pkvm_its_stat() takes, beside those of the verdicts */
+enum pkvm_its_stat {
+	PKVM_ITS_WRITES_IGNORED = PKVM_ITS_NR_VERDICTS,
+	PKVM_ITS_HELD_PAGES,
 	PKVM_ITS_NR_STATS,
 };
 
@@ -45,29 +41,31 @@ enum pkvm_rdists_stat {
 	PKVM_RDISTS_NR_STATS,
 };
 
-/* Bits of the DeviceID that one level of EL2's device records resolves */
-#define PKVM_ITS_RECORD_SHIFT	(PAGE_SHIFT - 3)
-
 /**
- * pkvm_its_records_size - size of the top level of EL2's device records
- * @nr_ids: number of DeviceIDs
+ * pkvm_its_flat_records_size - size of EL2's array of devices, if it has to have one
+ * @desc: the ITS
  *
- * Return: bytes.
+ * Return: bytes, 0 if the device table has level-2 pages with room behind them.
  */
-static inline u64 pkvm_its_records_size(u64 nr_ids)
+static inline u64 pkvm_its_flat_records_size(const struct its_staging_desc *desc)
 {
-	return nr_ids ? (((nr_ids - 1) >> (2 * PKVM_ITS_RECORD_SHIFT)) + 1) * sizeof(u64) : 0;
-}
+	u64 nr_ids = BIT_ULL(FIELD_GET(GITS_TYPER_DEVBITS, desc->typer) + 1);
+	unsigned int i;
 
-/**
- * pkvm_its_releases_size - size of EL2's notes on commands that release memory
- * @queue_size: size of the command queue in bytes
- *
- * Return: bytes.
- */
-static inline u64 pkvm_its_releases_size(u64 queue_size)
-{
-	return queue_size / 32 * sizeof(u64);
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
+		u64 baser = desc->tables[i].baser;
+
+		if (GITS_BASER_TYPE(baser) != GITS_BASER_TYPE_DEVICE)
+			continue;
+
+		if (baser & GITS_BASER_INDIRECT)
+			return 0;
+
+		nr_ids = min(nr_ids, GITS_BASER_NR_PAGES(baser) * its_staging_page_size(baser) /
+				     GITS_BASER_ENTRY_SIZE(baser));
+	}
+
+	return nr_ids * sizeof(u64);
 }
 
 #endif /* __ARM64_KVM_PKVM_ITS_H__ */

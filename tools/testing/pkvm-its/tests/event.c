@@ -57,22 +57,24 @@ static void event_id(void)
 	u32 bits;
 
 	for (bits = 1; bits <= 16; bits++) {
-		test_map(its, DEV, bits);
+		u32 dev = DEV + bits;
+
+		test_map(its, dev, bits);
 
 		for (i = 0; i < ARRAY_SIZE(events); i++) {
-			REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, events[i](DEV, BIT(bits)));
-			REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, events[i](DEV, GENMASK(31, bits)));
-			REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, events[i](DEV, BIT(31)));
+			REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, events[i](dev, BIT(bits)));
+			REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, events[i](dev, GENMASK(31, bits)));
+			REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, events[i](dev, BIT(31)));
 
 			if (is_mapi(i) && bits < 14) {
 				REFUSE(its, PKVM_ITS_REFUSED_BAD_INTID,
-				       events[i](DEV, BIT(bits) - 1));
+				       events[i](dev, BIT(bits) - 1));
 				continue;
 			}
 
-			ACCEPT(its, events[i](DEV, BIT(bits) - 1));
+			ACCEPT(its, events[i](dev, BIT(bits) - 1));
 			if (!is_mapi(i))
-				ACCEPT(its, events[i](DEV, 0));
+				ACCEPT(its, events[i](dev, 0));
 		}
 	}
 }
@@ -82,7 +84,7 @@ static void device(void)
 	struct host_its *its = its_up(&machine_default);
 	unsigned int i;
 
-	test_prepare(its, PREPARED);
+	test_prepare(its, PREPARED, 14);
 	test_map(its, BIT(16) - 1, 14);
 
 	for (i = 0; i < ARRAY_SIZE(events); i++) {

@@ -13,7 +13,7 @@
 #define EVENT_BITS	5
 #define EVENT		3
 #define INTID		8200
-#define GRANULE		(PAGE_SIZE / 16)
+#define GRANULE		SZ_256
 #define NO_MEMORY	SZ_16M
 
 /* The ITS in question */
@@ -36,7 +36,7 @@ static void map_early(u32 dev_id, phys_addr_t itt)
 
 static phys_addr_t alloc_itt(u32 event_bits)
 {
-	return host_alloc(test_itt_size(its, event_bits), PAGE_SIZE);
+	return its_alloc_itt(its, event_bits);
 }
 
 static bool translates(u32 dev_id)
@@ -170,9 +170,14 @@ static void set_level1(unsigned int idx, u64 entry)
 	EXPECT(mem_host_write(its->tables[BASER_DEVICES] + idx * sizeof(entry), entry));
 }
 
+static u64 level2_size(void)
+{
+	return its_staging_level2_size(its->model->baser[BASER_DEVICES]);
+}
+
 static u64 new_level2(void)
 {
-	return host_alloc(SZ_64K, SZ_64K) | GITS_BASER_VALID;
+	return host_alloc(level2_size(), SZ_64K) | GITS_BASER_VALID;
 }
 
 static u64 last_page(const struct its_staging_desc *desc)
@@ -314,7 +319,7 @@ static void level2_of_guest(void)
 	u64 entry = new_level2();
 
 	two_level2(entry);
-	give((entry & ~GITS_BASER_VALID) + SZ_64K - PAGE_SIZE);
+	give((entry & ~GITS_BASER_VALID) + level2_size() - PAGE_SIZE);
 }
 
 EDIT(level2_not_aligned, two_level2(new_level2() + SZ_4K))
@@ -351,6 +356,10 @@ static void set_entry_size(struct its_staging_desc *desc, unsigned int nr, u64 s
 /* IDs of a two-level table are split at a bit: a page must have a power of two of them. */
 EDIT(entry_size_not_power_of_2, set_entry_size(desc, 0, 12))
 
+/* No driver has one. */
+EDIT(collections_of_two_levels, set_baser(desc, 1, desc->tables[1].baser | GITS_BASER_INDIRECT);
+     desc->tables[1].staging = host_alloc(SZ_64K, SZ_64K))
+
 /* Not a whole page of EL2's, or not where the architecture has it */
 EDIT(queue_half_page, set_cbaser(desc, (desc->cbaser & ~0xffULL) | (PAGE_SIZE / SZ_4K / 2 - 1)))
 EDIT(hw_queue_not_aligned, set_cbaser(desc, desc->cbaser + SZ_32K))
@@ -358,6 +367,7 @@ EDIT(table_not_aligned, set_baser(desc, 1, desc->tables[1].baser + SZ_4K))
 
 static const struct refusal odd_tables[] = {
 	REFUSAL(entry_size_not_power_of_2, -EINVAL),
+	REFUSAL(collections_of_two_levels, -EINVAL),
 	REFUSAL(hw_queue_not_aligned, -EINVAL),
 };
 
@@ -411,25 +421,22 @@ static void fill_with_rdbases(struct its_staging_desc *desc)
 	u64 i;
 
 	desc->nr_rdbases = nr_fitting + nr_over;
-	for (i = 0; i < min_t(u64, desc->nr_rdbases, 8000); i++)
+	for (i = 0; i < min_t(u64, desc->nr_rdbases, (SZ_64K - sizeof(*desc)) / 8); i++)
 		desc->rdbases[i] = i << 16;
 }
 
-static void state_size(void)
+static void check_state_size(const struct machine_config *cfg, u64 records)
 {
-	u64 releases = pkvm_its_releases_size(machine_default.queue_pages * SZ_4K);
-	u64 records = pkvm_its_records_size(BIT_ULL(machine_default.its.dev_bits));
 	u64 header = sizeof(struct hyp_its) + sizeof(struct its_staging_desc);
-	u64 nr_pages = (header + releases + records + PAGE_SIZE - 1) / PAGE_SIZE;
-	u64 overs[] = { 0, 1, (releases + records) / 8, (releases + records) / 8 + 1 };
-	struct machine_config cfg = machine_default;
+	u64 nr_pages = (header + records + PAGE_SIZE - 1) / PAGE_SIZE;
+	u64 overs[] = { 0, 1, records / 8, records / 8 + 1, SZ_64K };
 	unsigned int i;
 	int ret;
 
-	nr_fitting = (nr_pages * PAGE_SIZE - header - releases - records) / sizeof(u64);
+	nr_fitting = (nr_pages * PAGE_SIZE - header - records) / sizeof(u64);
 
 	for (i = 0; i < ARRAY_SIZE(overs); i++) {
-		start(&machine_default);
+		start(cfg);
 		nr_over = overs[i];
 		its_edit_desc = fill_with_rdbases;
 		its_state_pages = nr_pages;
@@ -438,11 +445,24 @@ static void state_size(void)
 		if (ret)
 			expect_nothing_held();
 	}
+}
+
+/* Devices are recorded in there if there are no level-2 pages for that. */
+static void state_size(void)
+{
+	struct machine_config cfg = machine_default;
+
+	check_state_size(&cfg, 0);
+	cfg.devices.indirect = false;
+	check_state_size(&cfg, SZ_64K / cfg.devices.entry_size * sizeof(u64));
+	cfg.devices.nr_pages = 0;
+	cfg.its.dev_bits = 12;
+	check_state_size(&cfg, BIT(12) * sizeof(u64));
 
 	/* A page too few */
-	cfg.queue_pages = 256;
+	cfg.its.dev_bits = 16;
 	start(&cfg);
-	its_state_pages = pkvm_its_releases_size(256 * SZ_4K) / PAGE_SIZE;
+	its_state_pages = BIT(16) * sizeof(u64) / PAGE_SIZE;
 	EXPECT_EQ(its_register(its), -EINVAL);
 	expect_nothing_held();
 	its_state_pages++;
@@ -464,7 +484,7 @@ static void quirk_device_bits(void)
 
 	test_map(its, BIT(12) - 1, EVENT_BITS);
 	its_stage_level2(its, BASER_DEVICES, BIT(12));
-	EXPECT_EQ(its_reserve(its, BIT(12)), -EINVAL);
+	UNPREPARED(its, -EINVAL, BIT(12), EVENT_BITS, alloc_itt(5));
 	REFUSE(its, PKVM_ITS_REFUSED_BAD_DEVICE, cmd_mapd(BIT(12), EVENT_BITS, alloc_itt(5)));
 }
 
@@ -477,8 +497,7 @@ static void quirk_itt_entries(void)
 	EXPECT(!its_hand_over(its));
 	its->cfg.its.ite_size++;
 	itt = test_map(its, DEV, 16);
-	EXPECT_EQ(mem_page(itt + (13 << 16) - PAGE_SIZE)->granules, 0xffff);
-	EXPECT_EQ(mem_page(itt + (13 << 16))->granules, 0);
+	EXPECT_EQ(hyp_virt_to_phys((void *)el2_device(its->id, DEV)), itt + (13 << 16));
 }
 
 /* Where the ITS keeps its devices is then its own business. */
@@ -489,8 +508,8 @@ static void no_device_table(void)
 	cfg.devices.nr_pages = 0;
 	start(&cfg);
 	EXPECT(!its_hand_over(its));
-	EXPECT(!its_reserve(its, BIT(16) - 1));
-	EXPECT_EQ(its_reserve(its, BIT(16)), -EINVAL);
+	test_prepare(its, BIT(16) - 1, EVENT_BITS);
+	UNPREPARED(its, -EINVAL, BIT(16), EVENT_BITS, alloc_itt(EVENT_BITS));
 	its_check_held(its);
 }
 
@@ -539,7 +558,7 @@ EDIT(move_queue, set_cbaser(desc, (desc->cbaser & ~GENMASK_ULL(51, 12)) |
 			    alloc_up_to(limit_end, 2 * SZ_64K)))
 EDIT(move_table, set_baser(desc, 1, (desc->tables[1].baser & ~GENMASK_ULL(47, 12)) |
 			   alloc_up_to(limit_end, 2 * SZ_64K)))
-EDIT(move_level2, set_level1(1, alloc_up_to(limit_end, SZ_64K) | GITS_BASER_VALID))
+EDIT(move_level2, set_level1(1, alloc_up_to(limit_end, level2_size()) | GITS_BASER_VALID))
 
 static void addr_bits_of_tables(void)
 {
@@ -578,16 +597,16 @@ static void addr_bits_of_itts(void)
 	cfg.addr_bits = ADDR_BITS;
 	start(&cfg);
 	size = test_itt_size(its, 14);
+	its_stage_level2(its, BASER_DEVICES, DEV);
 	EXPECT(!its_register(its));
-	EXPECT(!its_reserve(its, DEV));
 	itt = alloc_up_to(ADDR_LIMIT + PAGE_SIZE, size + PAGE_SIZE);
-	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV, 14, itt + PAGE_SIZE), -EINVAL);
+	EXPECT_EQ(__pkvm_its_adopt_device(its->id, DEV, 14, itt + PAGE_SIZE), -EINVAL);
 	EXPECT_EQ(mem_page(itt + PAGE_SIZE)->owner, MEM_HOST);
-	EXPECT(!__pkvm_its_map_device(its->id, DEV, 14, itt));
+	EXPECT(!__pkvm_its_adopt_device(its->id, DEV, 14, itt));
 	its_check_held(its);
 }
 
-static void addr_bits_of_commands(void)
+static void addr_bits_of_prepare(void)
 {
 	struct machine_config cfg = machine_default;
 	u64 next_page = SZ_64K / cfg.devices.entry_size;
@@ -598,28 +617,27 @@ static void addr_bits_of_commands(void)
 	start(&cfg);
 	size = test_itt_size(its, 14);
 	EXPECT(!its_hand_over(its));
-	EXPECT(!its_reserve(its, 0));
-	EXPECT(!its_reserve(its, next_page));
-	EXPECT(!its_reserve(its, 2 * next_page));
-	its_stage_level2(its, BASER_DEVICES, 0);
+	test_prepare(its, 1, EVENT_BITS);
 
-	level2 = alloc_up_to(ADDR_LIMIT - 2 * size, SZ_64K);
-	level2 = ALIGN_DOWN(level2, SZ_64K);
+	level2 = alloc_up_to(ADDR_LIMIT - ALIGN(2 * size, SZ_64K), level2_size());
 	itt = alloc_up_to(ADDR_LIMIT + SZ_64K, size + SZ_64K);
-	REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(0, 14, itt + PAGE_SIZE));
-	ACCEPT(its, cmd_mapd(0, 14, itt));
+	UNPREPARED(its, -EINVAL, 0, 14, itt + PAGE_SIZE);
+	UNPREPARED(its, -EINVAL, 0, 14, ADDR_LIMIT);
+	UNPREPARED(its, -EINVAL, 0, 14, ADDR_LIMIT - PAGE_SIZE);
+	itt = ALIGN_DOWN(ADDR_LIMIT - size, PAGE_SIZE);
+	EXPECT_EQ(its_prepare(its, 0, 14, itt), 0);
+	EXPECT_EQ(its_reclaim(its, 0), 0);
 
 	its_stage_level1_entry(its, BASER_DEVICES, next_page, ADDR_LIMIT | GITS_BASER_VALID);
-	itt = host_alloc(size, PAGE_SIZE);
-	REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(next_page, 14, itt));
-	ACCEPT(its, cmd_unmapd(0));
-	itt = ADDR_LIMIT - size;
-	REFUSE(its, PKVM_ITS_REFUSED_BAD_LEVEL2, cmd_mapd(next_page, 14, itt));
+	UNPREPARED(its, -EINVAL, next_page, 14, itt);
+	its_stage_level1_entry(its, BASER_DEVICES, next_page,
+			       (ADDR_LIMIT - SZ_64K) | GITS_BASER_VALID);
+	UNPREPARED(its, -EINVAL, next_page, 14, itt);
 	EXPECT_EQ(mem_page(itt)->owner, MEM_HOST);
 	EXPECT_EQ(mem_page(ADDR_LIMIT)->owner, MEM_HOST);
 
 	its_stage_level1_entry(its, BASER_DEVICES, next_page, level2 | GITS_BASER_VALID);
-	ACCEPT(its, cmd_mapd(next_page, 14, itt));
+	EXPECT_EQ(its_prepare(its, next_page, 14, itt), 0);
 	its_check_held(its);
 }
 
@@ -652,7 +670,7 @@ static void failing_register(void)
 	EXPECT_EQ(nr - 1, 1 + 1 + 2 + SZ_64K / PAGE_SIZE + 1 + 2 + SZ_64K / PAGE_SIZE + 1 + 1);
 }
 
-static void failing_map_device(void)
+static void failing_adopt_device(void)
 {
 	phys_addr_t itt;
 
@@ -660,13 +678,12 @@ static void failing_map_device(void)
 	itt = alloc_itt(EVENT_BITS);
 	map_early(DEV, itt);
 	EXPECT(!its_register(its));
-	EXPECT(!its_reserve(its, DEV));
 
 	mem_fail_call = 1;
-	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt), -ENOMEM);
+	EXPECT_EQ(__pkvm_its_adopt_device(its->id, DEV, EVENT_BITS, itt), -ENOMEM);
 	EXPECT_EQ(mem_page(itt)->owner, MEM_HOST);
 	its_check_held(its);
-	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
+	EXPECT(!__pkvm_its_adopt_device(its->id, DEV, EVENT_BITS, itt));
 }
 
 static void failing_activate(void)
@@ -706,7 +723,7 @@ static void failing_fence(void)
  * Devices that are mapped already
  */
 
-static void map_device(void)
+static void adopt_device(void)
 {
 	phys_addr_t itt;
 
@@ -714,27 +731,31 @@ static void map_device(void)
 	itt = alloc_itt(EVENT_BITS);
 	map_early(DEV, itt);
 	EXPECT(!its_register(its));
-	EXPECT(!its_reserve(its, DEV));
-	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
+	EXPECT(!__pkvm_its_adopt_device(its->id, DEV, EVENT_BITS, itt));
 	its_check_held(its);
 	EXPECT(!mem_host_write(itt, 1));
 	EXPECT(translates(DEV));
 
 	/* What it has in its entries is kept, */
 	EXPECT(!its_activate(its));
+	EXPECT(!__pkvm_its_adopt_event(its->id, DEV, EVENT));
 	EXPECT(translates(DEV));
 	ACCEPT(its, cmd_mapti(DEV, (1 << EVENT_BITS) - 1, INTID + 1, 0));
 	REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, cmd_mapti(DEV, 1 << EVENT_BITS, INTID + 2, 0));
 
 	/* and it is unmapped like any other. */
-	ACCEPT(its, cmd_unmapd(DEV));
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
+	DISCARD(its, DEV, EVENT);
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
+	DISCARD(its, DEV, (1 << EVENT_BITS) - 1);
+	UNMAP(its, DEV);
 	EXPECT(!translates(DEV));
 	EXPECT(mem_host_write(itt, 1));
 	its_check_held(its);
 }
 
-/* The driver maps it again while EL2 has its record: the old ITT is released. */
-static void map_device_again(void)
+/* An event of one that is there, and never again once the host is not trusted */
+static void adopt_event(void)
 {
 	phys_addr_t itt;
 
@@ -742,17 +763,28 @@ static void map_device_again(void)
 	itt = alloc_itt(EVENT_BITS);
 	map_early(DEV, itt);
 	EXPECT(!its_register(its));
-	EXPECT(!its_reserve(its, DEV));
-	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
+	EXPECT_EQ(__pkvm_its_adopt_event(its->id, DEV, EVENT), -EINVAL);
+	EXPECT(!__pkvm_its_adopt_device(its->id, DEV, EVENT_BITS, itt));
+	EXPECT_EQ(__pkvm_its_adopt_event(its->id, DEV, EVENT), -EINVAL);
 	EXPECT(!its_activate(its));
 
-	test_map(its, DEV, EVENT_BITS);
-	EXPECT(!translates(DEV));
-	EXPECT(mem_host_write(itt, 1));
-	its_check_held(its);
+	EXPECT_EQ(__pkvm_its_adopt_event(its->id, DEV, 1 << EVENT_BITS), -EINVAL);
+	EXPECT_EQ(__pkvm_its_adopt_event(its->id, DEV, ~0U), -EINVAL);
+	EXPECT_EQ(__pkvm_its_adopt_event(its->id, DEV + 1, 0), -EINVAL);
+	EXPECT_EQ(__pkvm_its_adopt_event(its->id, 0x8000, 0), -EINVAL);
+	EXPECT_EQ(__pkvm_its_adopt_event(its->id, ~0U, 0), -EINVAL);
+
+	/* The driver maps and unmaps events meanwhile. */
+	ACCEPT(its, cmd_mapti(DEV, 1, INTID + 1, 0));
+	EXPECT(!__pkvm_its_adopt_event(its->id, DEV, 1));
+	EXPECT(!__pkvm_its_adopt_event(its->id, DEV, EVENT));
+	DISCARD(its, DEV, 1);
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
+	DISCARD(its, DEV, EVENT);
+	UNMAP(its, DEV);
 }
 
-static void map_device_refusals(void)
+static void adopt_device_refusals(void)
 {
 	struct machine_config cfg = machine_default;
 	phys_addr_t itt, guests;
@@ -761,11 +793,11 @@ static void map_device_refusals(void)
 
 	cfg.its.event_bits = 10;
 	start(&cfg);
-	itt = host_alloc(SZ_64K, SZ_64K);
-	guests = host_alloc(2 * PAGE_SIZE, PAGE_SIZE);
-	mem_give_guest(guests + PAGE_SIZE);
+	itt = host_alloc(4 * SZ_64K, SZ_64K);
+	guests = host_alloc(SZ_64K, SZ_64K);
+	mem_give_guest(guests + test_itt_size(its, 10) - PAGE_SIZE);
+	its_stage_level2(its, BASER_DEVICES, DEV);
 	EXPECT(!its_register(its));
-	EXPECT(!its_reserve(its, DEV));
 
 	const struct {
 		u32		id;
@@ -779,10 +811,10 @@ static void map_device_refusals(void)
 		{ its->id, DEV, 0, itt, -EINVAL },
 		{ its->id, DEV, 11, itt, -EINVAL },
 		{ its->id, DEV, ~0U, itt, -EINVAL },
-		{ its->id, DEV, EVENT_BITS, itt + GRANULE / 2, -EINVAL },
-		{ its->id, DEV, EVENT_BITS, NO_MEMORY, -EINVAL },
-		{ its->id, DEV, EVENT_BITS, ~0ULL - GRANULE + 1, -EINVAL },
-		{ its->id, DEV, 10, guests + PAGE_SIZE - GRANULE, -EPERM },
+		{ its->id, DEV, EVENT_BITS, itt + GRANULE, -EINVAL },
+		{ its->id, DEV, EVENT_BITS, NO_MEMORY, -EPERM },
+		{ its->id, DEV, EVENT_BITS, ~0ULL - PAGE_SIZE + 1, -EINVAL },
+		{ its->id, DEV, 10, guests, -EPERM },
 		{ its->id, DEV, EVENT_BITS, its->tables[1], -EPERM },
 		{ its->id, DEV, EVENT_BITS, its->staging_queue, -EPERM },
 		{ its->id, 0x8000, EVENT_BITS, itt, -EINVAL },
@@ -792,51 +824,24 @@ static void map_device_refusals(void)
 
 	held = its_stat(its, PKVM_ITS_HELD_PAGES);
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
-		EXPECT_EQ(__pkvm_its_map_device(refused[i].id, refused[i].dev_id,
+		EXPECT_EQ(__pkvm_its_adopt_device(refused[i].id, refused[i].dev_id,
 						refused[i].event_bits, refused[i].itt),
 			  refused[i].ret);
 		EXPECT_EQ(its_stat(its, PKVM_ITS_HELD_PAGES), held);
 		its_check_held(its);
 	}
 
-	EXPECT(!__pkvm_its_map_device(its->id, DEV, 10, itt));
+	EXPECT(!__pkvm_its_adopt_device(its->id, DEV, 10, itt));
 	held = its_stat(its, PKVM_ITS_HELD_PAGES);
 
 	/* Twice: the ITT, the device */
-	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV + 1, 10, itt), -EBUSY);
-	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV, 1, itt + SZ_32K), -EINVAL);
+	EXPECT_EQ(__pkvm_its_adopt_device(its->id, DEV + 1, 10, itt), -EPERM);
+	EXPECT_EQ(__pkvm_its_adopt_device(its->id, DEV, 1, itt + SZ_128K), -EINVAL);
 	EXPECT_EQ(its_stat(its, PKVM_ITS_HELD_PAGES), held);
 	its_check_held(its);
 
 	EXPECT(!its_activate(its));
-	EXPECT_EQ(__pkvm_its_map_device(its->id, DEV + 1, 1, itt + SZ_32K), -EINVAL);
-	its_check_held(its);
-}
-
-static void map_device_shared_page(void)
-{
-	phys_addr_t itt;
-	u64 held;
-
-	start(&machine_default);
-	itt = host_alloc(2 * PAGE_SIZE, PAGE_SIZE);
-	map_early(DEV, itt);
-	map_early(DEV + 1, itt + PAGE_SIZE / 2);
-	EXPECT(!its_register(its));
-	EXPECT(!its_reserve(its, DEV));
-	held = its_stat(its, PKVM_ITS_HELD_PAGES);
-	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
-	EXPECT(!__pkvm_its_map_device(its->id, DEV + 1, EVENT_BITS, itt + PAGE_SIZE / 2));
-	EXPECT_EQ(its_stat(its, PKVM_ITS_HELD_PAGES), held + 1);
-	EXPECT(!its_activate(its));
-
-	ACCEPT(its, cmd_unmapd(DEV));
-	EXPECT(!translates(DEV));
-	EXPECT(translates(DEV + 1));
-	EXPECT(!mem_host_write(itt, 1));
-	its_check_held(its);
-	ACCEPT(its, cmd_unmapd(DEV + 1));
-	EXPECT(mem_host_write(itt, 1));
+	EXPECT_EQ(__pkvm_its_adopt_device(its->id, DEV + 1, 1, itt + SZ_128K), -EINVAL);
 	its_check_held(its);
 }
 
@@ -954,7 +959,6 @@ static void inactive(void)
 	EXPECT(!__pkvm_its_post(its->id, 0x20));
 
 	EXPECT(test_same_regs(its, &regs));
-	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES), 0x200 / 8 + 2);
 	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), 0x200 / 8 + 2);
 	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), 0);
 	EXPECT_EQ(its_refused_all(its), 0);
@@ -982,26 +986,24 @@ static void post(void)
 
 static void unregister(void)
 {
-	phys_addr_t itt, shared;
+	phys_addr_t itts[3];
 	struct test_regs regs;
+	unsigned int i;
 	u32 id;
 
 	start(&machine_default);
-	itt = alloc_itt(EVENT_BITS);
-	shared = host_alloc(PAGE_SIZE, PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(itts); i++)
+		itts[i] = alloc_itt(EVENT_BITS);
 	set_level1(1, new_level2());
-	map_early(DEV, itt);
-	map_early(DEV + 1, shared);
-	map_early(0xffff, shared + PAGE_SIZE / 2);
+	map_early(DEV, itts[0]);
+	map_early(DEV + 1, itts[1]);
+	map_early(0xffff, itts[2]);
 	regs = test_regs(its);
 
 	EXPECT(!its_register(its));
-	EXPECT(!its_reserve(its, 0));
-	EXPECT(!its_reserve(its, DEV));
-	EXPECT(!its_reserve(its, 0xffff));
-	EXPECT(!__pkvm_its_map_device(its->id, DEV, EVENT_BITS, itt));
-	EXPECT(!__pkvm_its_map_device(its->id, DEV + 1, EVENT_BITS, shared));
-	EXPECT(!__pkvm_its_map_device(its->id, 0xffff, EVENT_BITS, shared + PAGE_SIZE / 2));
+	EXPECT(!__pkvm_its_adopt_device(its->id, DEV, EVENT_BITS, itts[0]));
+	EXPECT(!__pkvm_its_adopt_device(its->id, DEV + 1, EVENT_BITS, itts[1]));
+	EXPECT(!__pkvm_its_adopt_device(its->id, 0xffff, EVENT_BITS, itts[2]));
 
 	id = its->id;
 	EXPECT(!its_unregister(its));
@@ -1116,7 +1118,8 @@ static void shared_vpe_table(void)
 		(u64)GITS_BASER_TYPE_VCPU << GITS_BASER_TYPE_SHIFT |
 		7ULL << GITS_BASER_ENTRY_SIZE_SHIFT;
 	first->model->baser[2] = baser | table;
-	second->model->baser[2] = baser | table;
+	/* Whatever the attributes and the size are */
+	second->model->baser[2] = baser | table | GITS_BASER_InnerShareable | GITS_BASER_RaWaWb;
 	second->model->baser[3] = baser | own;
 
 	its_edit_desc = tell_all_bases;
@@ -1228,7 +1231,7 @@ static void fence_registered(void)
 	its_model_write(its->model, GITS_CTLR, 0, 4);
 	EXPECT_EQ(__pkvm_its_fence(its->cfg.its.base, true), -EBUSY);
 	its_write(its, GITS_CTLR, 0, 4);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES), 1);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), 1);
 }
 
 static void pvms(void)
@@ -1340,15 +1343,14 @@ const struct test handover_tests[] = {
 	TEST(lpi_range),
 	TEST(addr_bits_of_tables),
 	TEST(addr_bits_of_itts),
-	TEST(addr_bits_of_commands),
+	TEST(addr_bits_of_prepare),
 	TEST(failing_register),
-	TEST(failing_map_device),
+	TEST(failing_adopt_device),
 	TEST(failing_activate),
 	TEST(failing_fence),
-	TEST(map_device),
-	TEST(map_device_again),
-	TEST(map_device_refusals),
-	TEST(map_device_shared_page),
+	TEST(adopt_device),
+	TEST(adopt_event),
+	TEST(adopt_device_refusals),
 	TEST(activate_elsewhere),
 	TEST(activate_at_the_end),
 	TEST(activate_changed_bases),

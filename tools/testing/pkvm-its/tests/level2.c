@@ -6,40 +6,37 @@
 #include "test.h"
 
 /*
- * Each test runs for both kinds of table, for all of the ITS's page sizes, and for an ITS
- * that snoops and one that does not.
+ * Each test runs for all of the ITS's page sizes, and for an ITS that snoops and one that
+ * does not. What is wanted of a level-2 page is the device table's.
  */
 static struct host_its *its;
-static unsigned int baser;
 static u32 psz, per_page;
+static u64 size;
 
-static void start(struct machine_config cfg, u32 size, unsigned int table, bool nc)
+#define EVENT_BITS	5
+
+static void start(struct machine_config cfg, u32 page_size, bool nc)
 {
 	machine_reset();
-	baser = table;
-	psz = size;
+	psz = page_size;
 	per_page = psz / 8;
 
 	cfg.its.nc = nc;
 	cfg.devices.psz = psz;
-	cfg.collections.psz = psz;
-	cfg.collections.indirect = true;
 	cfg.devices.nr_pages = SZ_64K / psz;
-	cfg.collections.nr_pages = cfg.devices.nr_pages;
 	its = its_up(&cfg);
+	size = its_staging_level2_size(its->model->baser[BASER_DEVICES]);
 }
 
 static void for_all(const struct machine_config *cfg, void (*fn)(void))
 {
 	static const u32 sizes[] = { SZ_4K, SZ_16K, SZ_64K };
-	unsigned int i, table, nc;
+	unsigned int i, nc;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for (table = 0; table <= BASER_COLLECTIONS; table++) {
-			for (nc = 0; nc <= 1; nc++) {
-				start(*cfg, sizes[i], table, nc);
-				fn();
-			}
+		for (nc = 0; nc <= 1; nc++) {
+			start(*cfg, sizes[i], nc);
+			fn();
 		}
 	}
 }
@@ -50,64 +47,57 @@ static void name(void)					\
 	for_all(&machine_default, check_##name);	\
 }
 
-/* A command that wants @id to have a level-2 page */
-static struct cmd mapping(u32 id)
+/* Needs @id to have a level-2 page. */
+static void map(u32 id)
 {
-	if (baser == BASER_COLLECTIONS)
-		return cmd_mapc(id, its_model_rdbase(its->model, 1));
+	phys_addr_t itt = its_alloc_itt(its, EVENT_BITS);
 
-	EXPECT(!its_reserve(its, id));
-
-	return cmd_mapd(id, 5, host_alloc(PAGE_SIZE, PAGE_SIZE));
-}
-
-static struct cmd unmapping(u32 id)
-{
-	return baser == BASER_COLLECTIONS ? cmd_unmapc(id) : cmd_unmapd(id);
+	EXPECT_EQ(its_prepare(its, id, EVENT_BITS, itt), 0);
+	ACCEPT(its, cmd_mapd(id, EVENT_BITS, itt));
 }
 
 static u64 committed(u32 id)
 {
-	return mem_peek(its->tables[baser] + id / per_page * sizeof(u64));
+	return mem_peek(its->tables[BASER_DEVICES] + id / per_page * sizeof(u64));
 }
 
 static void stage_entry(u32 id, u64 entry)
 {
-	its_stage_level1_entry(its, baser, id, entry);
+	its_stage_level1_entry(its, BASER_DEVICES, id, entry);
 }
 
 static phys_addr_t stage_page(u32 id)
 {
-	phys_addr_t phys = host_alloc(max_t(u64, psz, PAGE_SIZE), psz);
+	phys_addr_t phys = host_alloc(size, max_t(u64, psz, PAGE_SIZE));
 
+	expect_state(phys + ALIGN(psz, PAGE_SIZE), (size - ALIGN(psz, PAGE_SIZE)) >> PAGE_SHIFT,
+		     true);
 	stage_entry(id, phys | GITS_BASER_VALID);
 
 	return phys;
 }
 
-static u64 pages_of(u64 size)
+static u64 owned(void)
 {
-	return ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT;
+	return mem_count(MEM_ITS) + mem_count(MEM_EL2);
 }
 
 static void check_taken_once(void)
 {
-	u32 id = 3 * per_page, nr = pages_of(psz), itt = baser == BASER_DEVICES;
+	u32 id = 3 * per_page, nr = size >> PAGE_SHIFT;
 	phys_addr_t phys = stage_page(id);
-	u64 owned, i;
+	u64 was = owned(), i;
 
-	mapping(id);
-	mapping(id + per_page - 1);
-	owned = mem_count(MEM_ITS);
 	EXPECT_EQ(committed(id), 0);
-	ACCEPT(its, mapping(id));
-	EXPECT_EQ(mem_count(MEM_ITS), owned + nr + itt);
+	map(id);
+	EXPECT_EQ(owned(), was + nr + 1);
 	EXPECT_EQ(committed(id), phys | GITS_BASER_VALID);
-	for (i = 0; i < max_t(u64, psz, PAGE_SIZE); i += PAGE_SIZE)
+	for (i = 0; i < size; i += PAGE_SIZE)
 		EXPECT(!mem_host_write(phys + i, 1));
+	EXPECT(size >= psz + per_page * sizeof(u64));
 
-	ACCEPT(its, mapping(id + per_page - 1));
-	EXPECT_EQ(mem_count(MEM_ITS), owned + nr + 2 * itt);
+	map(id + per_page - 1);
+	EXPECT_EQ(owned(), was + nr + 2);
 	its_check_held(its);
 }
 
@@ -119,8 +109,8 @@ static void check_stays(void)
 	u32 id = 3 * per_page;
 	phys_addr_t phys = stage_page(id);
 
-	ACCEPT(its, mapping(id));
-	ACCEPT(its, unmapping(id));
+	map(id);
+	UNMAP(its, id);
 	EXPECT(!mem_host_write(phys, 1));
 	EXPECT_EQ(committed(id), phys | GITS_BASER_VALID);
 	its_check_held(its);
@@ -133,20 +123,15 @@ static void check_forged_contents(void)
 {
 	u32 id = 2 * per_page, i;
 	phys_addr_t phys = stage_page(id);
+	u64 entry;
 
-	EXPECT(mem_host_fill(phys, psz, 1));
-	ACCEPT(its, mapping(id + 5));
-	if (baser == BASER_DEVICES) {
-		for (i = 0; i < per_page; i++)
-			EXPECT_EQ(its_model_is_mapped(its->model, id + i), i == 5);
-		return;
-	}
-
-	for (i = 0; i < psz; i += sizeof(u64)) {
-		u64 entry;
-
-		mem_its_read(phys + i, &entry, sizeof(entry), its->cfg.its.nc);
-		EXPECT(i == 5 * sizeof(u64) || !entry);
+	EXPECT(mem_host_fill(phys, size, phys | BIT(3)));
+	map(id + 5);
+	for (i = 0; i < per_page; i++) {
+		EXPECT_EQ(its_model_is_mapped(its->model, id + i), i == 5);
+		EXPECT_EQ(!!el2_device(its->id, id + i), i == 5);
+		mem_its_read(phys + i * sizeof(entry), &entry, sizeof(entry), its->cfg.its.nc);
+		EXPECT(i == 5 || !entry);
 	}
 }
 
@@ -154,56 +139,59 @@ FOR_ALL(forged_contents)
 
 static void check_bad_entry(void)
 {
+	phys_addr_t phys = host_alloc(2 * size, max_t(u64, psz, PAGE_SIZE));
+	phys_addr_t itt = its_alloc_itt(its, EVENT_BITS);
 	u32 id = 3 * per_page, bit;
-	phys_addr_t phys = host_alloc(max_t(u64, 2 * psz, PAGE_SIZE), 2 * psz);
-	const u64 bad[] = {
-		0,
-		phys,
-		GITS_BASER_VALID,
-		GITS_BASER_VALID | its->cfg.its.base,
-		GITS_BASER_VALID | GENMASK_ULL(51, 16),
-		GITS_BASER_VALID | (MEM_LOW - psz),
-		GITS_BASER_VALID | ALIGN(mem_end(MEM_LOW), psz),
-		GITS_BASER_VALID | its->queue,
-		GITS_BASER_VALID | its->staging,
-		GITS_BASER_VALID | its->tables[baser],
-		GITS_BASER_VALID | its->staging_tables[baser],
+	const struct {
+		u64	entry;
+		int	ret;
+	} bad[] = {
+		{ 0, -EINVAL },
+		{ phys, -EINVAL },
+		{ GITS_BASER_VALID, -EPERM },
+		{ GITS_BASER_VALID | its->cfg.its.base, -EPERM },
+		{ GITS_BASER_VALID | GENMASK_ULL(51, 16), size > SZ_64K ? -EINVAL : -EPERM },
+		{ GITS_BASER_VALID | ALIGN_DOWN(MEM_LOW - size, SZ_64K), -EPERM },
+		{ GITS_BASER_VALID | ALIGN(mem_end(MEM_LOW), SZ_64K), -EPERM },
+		{ GITS_BASER_VALID | its->queue, -EPERM },
+		{ GITS_BASER_VALID | its->staging, -EPERM },
+		{ GITS_BASER_VALID | its->tables[BASER_DEVICES], -EPERM },
+		{ GITS_BASER_VALID | its->staging_tables[BASER_DEVICES], -EPERM },
 	};
-	struct cmd cmd = mapping(id);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		stage_entry(id, bad[i]);
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_LEVEL2, cmd);
+		stage_entry(id, bad[i].entry);
+		UNPREPARED(its, bad[i].ret, id, EVENT_BITS, itt);
 	}
 
 	/* Not aligned, or past the address */
 	for (bit = 0; bit < 63; bit++) {
-		if (BIT_ULL(bit) >= psz && bit < 52)
+		if (BIT_ULL(bit) >= max_t(u64, psz, PAGE_SIZE) && bit < 52)
 			continue;
 
 		stage_entry(id, GITS_BASER_VALID | phys | BIT_ULL(bit));
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_LEVEL2, cmd);
+		UNPREPARED(its, -EINVAL, id, EVENT_BITS, itt);
 	}
 
 	EXPECT_EQ(committed(id), 0);
-	stage_entry(id, GITS_BASER_VALID | (phys + psz));
-	ACCEPT(its, cmd);
-	EXPECT_EQ(committed(id), GITS_BASER_VALID | (phys + psz));
-	EXPECT_EQ(mem_host_write(phys + psz - sizeof(u64), 1), psz >= PAGE_SIZE);
+	stage_entry(id, GITS_BASER_VALID | phys);
+	EXPECT_EQ(its_prepare(its, id, EVENT_BITS, itt), 0);
+	EXPECT_EQ(committed(id), GITS_BASER_VALID | phys);
+	EXPECT(!mem_host_write(phys + size - sizeof(u64), 1));
+	EXPECT(mem_host_write(phys + size, 1));
 }
 
 FOR_ALL(bad_entry)
 
-/* Any of our pages that an ITS's page has a part of */
+/* Any of our pages that the ITS's page or the records behind it have a part of */
 static void check_not_the_hosts(void)
 {
 	u32 id = 3 * per_page;
-	phys_addr_t phys = stage_page(id);
-	struct cmd cmd = mapping(id);
+	phys_addr_t phys = stage_page(id), itt = its_alloc_itt(its, EVENT_BITS);
 
-	test_refuse_if_not_hosts(its, PKVM_ITS_REFUSED_BAD_LEVEL2, cmd, phys, psz);
-	ACCEPT(its, cmd);
+	test_unprepared_if_not_hosts(its, id, EVENT_BITS, itt, phys, size);
+	EXPECT_EQ(its_prepare(its, id, EVENT_BITS, itt), 0);
 }
 
 FOR_ALL(not_the_hosts)
@@ -216,14 +204,14 @@ static void check_never_changes(void)
 	phys_addr_t phys = stage_page(id);
 	u64 entry, i;
 
-	ACCEPT(its, mapping(id));
+	map(id);
 	for (i = 0; i < ARRAY_SIZE(later); i++) {
 		stage_entry(id, later[i]);
-		ACCEPT(its, mapping(id + 1 + i));
+		map(id + 1 + i);
 	}
 
 	entry = stage_page(id);
-	ACCEPT(its, mapping(id + 1 + i));
+	map(id + 1 + i);
 	EXPECT(mem_host_write(entry, 1));
 	EXPECT_EQ(committed(id), phys | GITS_BASER_VALID);
 	its_check_held(its);
@@ -231,22 +219,20 @@ static void check_never_changes(void)
 
 FOR_ALL(never_changes)
 
-/* Two of the ITS's pages in one of ours: the second is not the host's any more. */
+/* What is with a level-2 page already, the ITS's part or the records */
 static void check_two_in_a_page(void)
 {
 	u32 id = 3 * per_page;
-	phys_addr_t phys = stage_page(id);
+	phys_addr_t phys = stage_page(id), itt = its_alloc_itt(its, EVENT_BITS);
 
-	ACCEPT(its, mapping(id));
-	stage_entry(id + per_page, (phys + psz) | GITS_BASER_VALID);
-	if (psz < PAGE_SIZE)
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_LEVEL2, mapping(id + per_page));
-
+	map(id);
 	stage_entry(id + per_page, phys | GITS_BASER_VALID);
-	REFUSE(its, PKVM_ITS_REFUSED_BAD_LEVEL2, mapping(id + per_page));
+	UNPREPARED(its, -EPERM, id + per_page, EVENT_BITS, itt);
+	stage_entry(id + per_page, (phys + psz) | GITS_BASER_VALID);
+	UNPREPARED(its, psz < PAGE_SIZE ? -EINVAL : -EPERM, id + per_page, EVENT_BITS, itt);
 	EXPECT_EQ(committed(id + per_page), 0);
 	stage_page(id + per_page);
-	ACCEPT(its, mapping(id + per_page));
+	map(id + per_page);
 }
 
 FOR_ALL(two_in_a_page)
@@ -254,101 +240,89 @@ FOR_ALL(two_in_a_page)
 /* The first and the last that the level-1 table has room for */
 static void check_ends(void)
 {
-	u32 last = baser == BASER_DEVICES ? its->cfg.its.dev_bits : 16;
+	u32 last = BIT(its->cfg.its.dev_bits) - 1;
 
-	last = BIT(last) - 1;
 	EXPECT_EQ(committed(last), 0);
 	stage_page(last);
-	ACCEPT(its, mapping(last));
+	map(last);
 	EXPECT(committed(last));
 	EXPECT_EQ(committed(last - per_page), 0);
 
-	/* Collection 0 has been there all along. */
-	if (baser == BASER_DEVICES)
-		stage_page(0);
-	ACCEPT(its, mapping(0));
+	stage_page(0);
+	map(0);
 	EXPECT_EQ(committed(per_page), 0);
 }
 
 FOR_ALL(ends)
 
-static void check_unmapping_takes_none(void)
+/* Commands take nothing, whatever they say. */
+static void check_commands_take_none(void)
 {
 	u32 id = 3 * per_page;
-	phys_addr_t phys = stage_page(id);
+	phys_addr_t phys = stage_page(id), itt = its_alloc_itt(its, EVENT_BITS);
 
-	its_stage(its, unmapping(id));
-	its_ring(its);
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(id, EVENT_BITS, itt));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(id));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_mapti(id, 0, 8192, 0));
+	EXPECT_EQ(its_reclaim(its, id), -EINVAL);
 	EXPECT_EQ(committed(id), 0);
 	EXPECT(mem_host_write(phys, 1));
 	its_check_held(its);
 }
 
-FOR_ALL(unmapping_takes_none)
+FOR_ALL(commands_take_none)
 
-/* A command that is refused for something else takes nothing. */
-static void check_refused_takes_none(void)
+/* A device that can't be prepared for something else: the page stays, and is good. */
+static void check_itt_refused(void)
 {
 	u32 id = 3 * per_page;
 	phys_addr_t phys = stage_page(id), guest = host_alloc(PAGE_SIZE, PAGE_SIZE);
 
 	mem_give_guest(guest);
-	if (baser == BASER_COLLECTIONS) {
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_RDBASE, cmd_mapc(id, 0xfff0000));
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_RDBASE, cmd_mapc(id, BIT_ULL(51)));
-	} else {
-		REFUSE(its, PKVM_ITS_REFUSED_NO_MEMORY, cmd_mapd(id, 5, guest));
-		mapping(id);
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(id, 5, guest));
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_SIZE, cmd_mapd(id, 17, guest));
-		stage_page(0);
-		ACCEPT(its, mapping(0));
-		REFUSE(its, PKVM_ITS_REFUSED_ITT_BUSY,
-		       cmd_mapd(id, 5, its->model->last[2] & GENMASK_ULL(51, 8)));
-	}
-
+	EXPECT_EQ(its_prepare(its, id, 0, guest), -EINVAL);
+	EXPECT_EQ(its_prepare(its, id, 17, guest), -EINVAL);
 	EXPECT_EQ(committed(id), 0);
 	EXPECT(mem_host_write(phys, 1));
-	ACCEPT(its, mapping(id));
+	EXPECT_EQ(its_prepare(its, id, EVENT_BITS, guest), -EPERM);
+	EXPECT_EQ(committed(id), phys | GITS_BASER_VALID);
+	EXPECT(!mem_host_write(phys, 1));
+	its_check_held(its);
+	map(id);
+	its_check_held(its);
 }
 
-FOR_ALL(refused_takes_none)
+FOR_ALL(itt_refused)
 
-/* The same memory cannot be both. What was taken as the one goes back. */
+/* The same memory cannot be both. */
 static void itt_is_level2(void)
 {
 	phys_addr_t phys;
-	struct cmd cmd;
 	u32 id;
 
-	start(machine_default, SZ_64K, BASER_DEVICES, false);
+	start(machine_default, SZ_64K, false);
 	id = 3 * per_page;
 	phys = stage_page(id);
-	mapping(id);
-	cmd = cmd_mapd(id, 5, phys + SZ_64K - ITS_CMD_ITT_GRANULE * 8);
-	REFUSE(its, PKVM_ITS_REFUSED_BAD_LEVEL2, cmd);
-	EXPECT(mem_host_write(phys, 1) && mem_host_write(phys + SZ_64K - 8, 1));
+	EXPECT_EQ(its_prepare(its, id, EVENT_BITS, phys), -EPERM);
+	EXPECT(!el2_device(its->id, id));
+	EXPECT_EQ(its_prepare(its, id, EVENT_BITS, phys + SZ_64K), -EPERM);
+	EXPECT_EQ(its_prepare(its, id, EVENT_BITS, phys + size - PAGE_SIZE), -EPERM);
+	map(id);
 	its_check_held(its);
-
-	/* The device is not mapped, and can be. */
-	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(id));
-	stage_page(id);
-	ACCEPT(its, cmd);
 }
 
 /* Address bits that the ITS does not drive */
 static void check_address_bits(void)
 {
+	phys_addr_t itt = its_alloc_itt(its, EVENT_BITS);
 	u32 id = 3 * per_page;
-	struct cmd cmd = mapping(id);
 
 	stage_entry(id, MEM_HIGH | GITS_BASER_VALID);
 	if (its->cfg.addr_bits < 52) {
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_LEVEL2, cmd);
-		stage_entry(id, (MEM_HIGH - psz) | GITS_BASER_VALID);
+		UNPREPARED(its, -EINVAL, id, EVENT_BITS, itt);
+		stage_entry(id, ALIGN_DOWN(MEM_HIGH - size, psz) | GITS_BASER_VALID);
 	}
 
-	ACCEPT(its, cmd);
+	EXPECT_EQ(its_prepare(its, id, EVENT_BITS, itt), 0);
 	EXPECT(!mem_host_write(committed(id) & ~GITS_BASER_VALID, 1));
 }
 
@@ -361,21 +335,24 @@ static void address_bits(void)
 	for_all(&cfg, check_address_bits);
 }
 
-/* Neither flat tables nor collections that the ITS holds itself want a page. */
+/* Flat tables do not want a page, and there is room for all records. */
 static void none(void)
 {
 	struct machine_config cfg = machine_default;
-	u64 owned;
+	u64 was;
 
 	cfg.devices.indirect = false;
-	cfg.its.hcc = 16;
 	its = its_up(&cfg);
-	owned = mem_count(MEM_ITS);
-	ACCEPT(its, cmd_mapc(15, 0));
-	ACCEPT(its, cmd_mapc(16, 0));
-	EXPECT_EQ(mem_count(MEM_ITS), owned);
-	test_map(its, 700, 5);
-	EXPECT_EQ(mem_count(MEM_ITS), owned + 1);
+	was = owned();
+	map(700);
+	EXPECT_EQ(owned(), was + 1);
+	map(0);
+	map(SZ_64K / 8 - 1);
+	UNPREPARED(its, -EINVAL, SZ_64K / 8, EVENT_BITS, its_alloc_itt(its, EVENT_BITS));
+	UNMAP(its, 700);
+	UNMAP(its, 0);
+	UNMAP(its, SZ_64K / 8 - 1);
+	EXPECT_EQ(owned(), was);
 }
 
 const struct test level2_tests[] = {
@@ -387,8 +364,8 @@ const struct test level2_tests[] = {
 	TEST(never_changes),
 	TEST(two_in_a_page),
 	TEST(ends),
-	TEST(unmapping_takes_none),
-	TEST(refused_takes_none),
+	TEST(commands_take_none),
+	TEST(itt_refused),
 	TEST(itt_is_level2),
 	TEST(address_bits),
 	TEST(none),

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MAPD
+ * MAPD, and the calls around it that move memory
  */
 
 #include "test.h"
 
 #define DEV		0x123
 #define OTHER		0x124
-#define GRANULE		ITS_CMD_ITT_GRANULE
 
-/* With entries of 16 bytes: EventID bits for an ITT of one granule, and of four pages */
-#define GRANULE_BITS	(PAGE_SHIFT - 8)
+/* With entries of 16 bytes: EventID bits for an ITT of four pages, records behind it */
 #define PAGES_BITS	(PAGE_SHIFT - 2)
-#define PAGES_SIZE	(4 * PAGE_SIZE)
 
 static struct machine_config with_ites_of_16(void)
 {
@@ -23,13 +20,12 @@ static struct machine_config with_ites_of_16(void)
 	return cfg;
 }
 
-/* A machine on which MAPD of two devices does not want for anything */
+/* A machine with a level-2 page that EL2 has already */
 static struct host_its *up_for(const struct machine_config *cfg)
 {
 	struct host_its *its = its_up(cfg);
 
-	test_prepare(its, DEV);
-	test_prepare(its, OTHER);
+	test_prepare(its, OTHER + 1, 1);
 
 	return its;
 }
@@ -51,11 +47,13 @@ static void map_and_unmap(void)
 	struct host_its *its = its_up(&machine_default);
 	phys_addr_t itt;
 
-	itt = test_map(its, DEV, 5);
+	itt = test_prepare(its, DEV, 5);
 	EXPECT(!mem_host_write(itt, 1));
+	EXPECT(!its_model_is_mapped(its->model, DEV));
+	ACCEPT(its, cmd_mapd(DEV, 5, itt));
 	EXPECT(its_model_is_mapped(its->model, DEV));
 	its_check_held(its);
-	ACCEPT(its, cmd_unmapd(DEV));
+	UNMAP(its, DEV);
 	EXPECT(!its_model_is_mapped(its->model, DEV));
 	EXPECT(mem_host_write(itt, 1));
 	its_check_held(its);
@@ -67,7 +65,7 @@ static void map_and_unmap(void)
 
 static void check_device_ids(const struct machine_config *cfg, u64 nr)
 {
-	const u64 past[] = { nr, nr * 2, GENMASK_ULL(31, 0) };
+	const u64 past[] = { nr, nr * 2, GENMASK_ULL(31, 0), BIT_ULL(32), BIT_ULL(63), ~0ULL };
 	struct host_its *its;
 	phys_addr_t itt;
 	unsigned int i;
@@ -76,13 +74,17 @@ static void check_device_ids(const struct machine_config *cfg, u64 nr)
 	its = its_up(cfg);
 	test_map(its, 0, 5);
 	itt = test_map(its, nr - 1, 5);
-	ACCEPT(its, cmd_unmapd(nr - 1));
+	UNMAP(its, nr - 1);
 
 	for (i = 0; i < ARRAY_SIZE(past); i++) {
-		if (past[i] < nr || past[i] >> 32)
+		if (past[i] < nr)
 			continue;
 
-		EXPECT_EQ(its_reserve(its, past[i]), -EINVAL);
+		UNPREPARED(its, -EINVAL, past[i], 5, itt);
+		EXPECT_EQ(its_reclaim(its, past[i]), -EINVAL);
+		if (past[i] >> 32)
+			continue;
+
 		REFUSE(its, PKVM_ITS_REFUSED_BAD_DEVICE, cmd_mapd(past[i], 5, itt));
 		REFUSE(its, PKVM_ITS_REFUSED_BAD_DEVICE, cmd_unmapd(past[i]));
 	}
@@ -100,6 +102,7 @@ static void device_id(void)
 	cfg.devices.nr_pages = 4;
 	check_device_ids(&cfg, 4 * BIT(22));
 
+	cfg.its.dev_bits = 17;
 	cfg.devices.indirect = false;
 	cfg.devices.psz = SZ_64K;
 	check_device_ids(&cfg, 4 * BIT(13));
@@ -118,40 +121,17 @@ static void device_id_of_32_bits(void)
 	check_device_ids(&cfg, BIT_ULL(32));
 }
 
-/* Both that the record of a device lies in must be there. */
-static void record_wants_two_pages(void)
-{
-	struct host_its *its = its_up(&machine_default);
-	phys_addr_t itt = host_alloc(PAGE_SIZE, PAGE_SIZE), page;
-	unsigned int nr;
-
-	its_stage_level2(its, BASER_DEVICES, DEV);
-	for (nr = 0; nr < 2; nr++) {
-		REFUSE(its, PKVM_ITS_REFUSED_NO_MEMORY, cmd_mapd(DEV, 5, itt));
-		REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(DEV));
-
-		page = host_alloc(PAGE_SIZE, PAGE_SIZE);
-		mem_page(page)->is_state = true;
-		EXPECT(!__pkvm_its_add_page(its->id, DEV, hyp_phys_to_pfn(page)));
-	}
-
-	EXPECT(!its_reserve(its, DEV));
-	EXPECT_EQ(its->nr_records, 0);
-	ACCEPT(its, cmd_mapd(DEV, 5, itt));
-}
-
-/* One more device than there are records in a page */
+/* One more device than there are records behind a level-2 page */
 static void record_pages(void)
 {
 	struct host_its *its = its_up(&machine_default);
-	u32 last = BIT(PKVM_ITS_RECORD_SHIFT) - 1, id;
+	u32 last = SZ_64K / machine_default.devices.entry_size - 1, id;
 
 	for (id = last - 1; id <= last + 1; id++)
 		test_map(its, id, id - last + 2);
 
-	EXPECT_EQ(its->nr_records, 3);
 	for (id = last - 1; id <= last + 1; id++) {
-		ACCEPT(its, cmd_unmapd(id));
+		UNMAP(its, id);
 		REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(id));
 	}
 	its_check_held(its);
@@ -162,6 +142,7 @@ static void check_sizes(u32 event_bits, u32 largest)
 	struct machine_config cfg = machine_default;
 	struct host_its *its;
 	phys_addr_t itt;
+	u64 size;
 	u32 bits;
 
 	machine_reset();
@@ -169,17 +150,22 @@ static void check_sizes(u32 event_bits, u32 largest)
 	its = up_for(&cfg);
 	itt = host_alloc(test_itt_size(its, 17), PAGE_SIZE);
 
-	for (bits = 1; bits <= 32; bits++) {
+	UNPREPARED(its, -EINVAL, DEV, 0, itt);
+	UNPREPARED(its, -EINVAL, DEV, ~0U, itt);
+	for (bits = 1; bits <= 33; bits++) {
 		if (bits > largest) {
-			REFUSE(its, PKVM_ITS_REFUSED_BAD_SIZE, cmd_mapd(DEV, bits, itt));
+			UNPREPARED(its, -EINVAL, DEV, bits, itt);
 			continue;
 		}
 
+		/* Room for the ITT, the record, and a bit an event */
+		size = (12ULL << bits) + 64 + ((1ULL << bits) + 7) / 8;
+		EXPECT_EQ(its_prepare(its, DEV, bits, itt), 0);
 		ACCEPT(its, cmd_mapd(DEV, bits, itt));
-		EXPECT(!is_hosts(itt + test_itt_size(its, bits) - 1));
-		EXPECT(is_hosts(itt + ALIGN(test_itt_size(its, bits), PAGE_SIZE)));
+		EXPECT(!is_hosts(itt + size - 1));
+		EXPECT(is_hosts(itt + ALIGN(size + 256, PAGE_SIZE)));
 		its_check_held(its);
-		ACCEPT(its, cmd_unmapd(DEV));
+		UNMAP(its, DEV);
 		EXPECT(is_hosts(itt));
 		its_check_held(its);
 	}
@@ -203,69 +189,90 @@ static void size(void)
 static void not_the_hosts(void)
 {
 	struct host_its *its = up();
-	phys_addr_t itt = host_alloc(PAGES_SIZE + PAGE_SIZE, PAGE_SIZE) + PAGE_SIZE - GRANULE;
+	phys_addr_t itt = its_alloc_itt(its, PAGES_BITS);
 
-	test_refuse_if_not_hosts(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(DEV, PAGES_BITS, itt),
-				 itt, PAGES_SIZE);
+	test_unprepared_if_not_hosts(its, DEV, PAGES_BITS, itt, itt,
+				     test_itt_size(its, PAGES_BITS));
+	EXPECT_EQ(its_prepare(its, DEV, PAGES_BITS, itt), 0);
 	ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, itt));
 }
 
 static void no_memory(void)
 {
 	struct host_its *its = up();
-	const phys_addr_t bad[] = {
-		0,
-		its->cfg.its.base,
-		its->cfg.its.base + SZ_64K,
-		MEM_LOW - GRANULE,
-		mem_end(MEM_LOW),
-		mem_end(MEM_LOW) - PAGES_SIZE + GRANULE,
-		mem_end(MEM_HIGH) - PAGES_SIZE + GRANULE,
-		GENMASK_ULL(51, PAGE_SHIFT),
-		GENMASK_ULL(51, PAGE_SHIFT - 4),
+	u64 size = test_itt_size(its, PAGES_BITS);
+	const struct {
+		phys_addr_t	itt;
+		int		ret;
+	} bad[] = {
+		{ 0, -EPERM },
+		{ its->cfg.its.base, -EPERM },
+		{ its->cfg.its.base + SZ_64K, -EPERM },
+		{ MEM_LOW - PAGE_SIZE, -EPERM },
+		{ mem_end(MEM_LOW), -EPERM },
+		{ mem_end(MEM_LOW) - size + PAGE_SIZE, -EPERM },
+		{ mem_end(MEM_HIGH) - size + PAGE_SIZE, -EPERM },
+		{ GENMASK_ULL(51, PAGE_SHIFT), -EINVAL },
+		{ ~0ULL << PAGE_SHIFT, -EINVAL },
+		{ BIT_ULL(52), -EINVAL },
+		{ BIT_ULL(63), -EINVAL },
 	};
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(DEV, PAGES_BITS, bad[i]));
+		UNPREPARED(its, bad[i].ret, DEV, PAGES_BITS, bad[i].itt);
 
-	ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, mem_end(MEM_LOW) - PAGES_SIZE));
-	ACCEPT(its, cmd_mapd(OTHER, PAGES_BITS, mem_end(MEM_HIGH) - PAGES_SIZE));
+	EXPECT_EQ(its_prepare(its, DEV, PAGES_BITS, mem_end(MEM_LOW) - size), 0);
+	EXPECT_EQ(its_prepare(its, OTHER, PAGES_BITS, mem_end(MEM_HIGH) - size), 0);
 }
 
 static void what_el2_has(void)
 {
 	struct host_its *its = up();
-	const phys_addr_t bad[] = { its->queue, its->staging, its->tables[BASER_DEVICES],
-				    its->staging_tables[BASER_DEVICES],
-				    its->tables[BASER_COLLECTIONS] };
+	phys_addr_t itt = test_map(its, OTHER, PAGES_BITS);
+	const phys_addr_t bad[] = {
+		its->queue, its->staging, its->tables[BASER_DEVICES],
+		its->staging_tables[BASER_DEVICES], its->tables[BASER_COLLECTIONS],
+		its_stage_level2(its, BASER_DEVICES, DEV),
+		itt, itt + PAGE_SIZE, itt + test_itt_size(its, PAGES_BITS) - PAGE_SIZE,
+		itt - test_itt_size(its, PAGES_BITS) + PAGE_SIZE,
+	};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(DEV, GRANULE_BITS, bad[i]));
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		UNPREPARED(its, -EPERM, DEV, PAGES_BITS, bad[i]);
+		REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, PAGES_BITS, bad[i]));
+	}
 }
 
 static void check_limit(u32 addr_bits, bool reaches)
 {
 	struct machine_config cfg = with_ites_of_16();
-	phys_addr_t bad[] = { MEM_HIGH - PAGES_SIZE + GRANULE, MEM_HIGH - GRANULE, MEM_HIGH };
 	struct host_its *its;
+	phys_addr_t bad[3];
 	unsigned int i;
+	u64 size;
 
 	machine_reset();
 	cfg.addr_bits = addr_bits;
 	its = up_for(&cfg);
-	ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, MEM_HIGH - PAGES_SIZE));
-	ACCEPT(its, cmd_unmapd(DEV));
+	size = test_itt_size(its, PAGES_BITS);
+	EXPECT_EQ(its_prepare(its, DEV, PAGES_BITS, MEM_HIGH - size), 0);
+	ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, MEM_HIGH - size));
+	UNMAP(its, DEV);
 
+	bad[0] = MEM_HIGH - size + PAGE_SIZE;
+	bad[1] = MEM_HIGH - PAGE_SIZE;
+	bad[2] = MEM_HIGH;
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		if (!reaches) {
-			REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(DEV, PAGES_BITS, bad[i]));
+			UNPREPARED(its, -EINVAL, DEV, PAGES_BITS, bad[i]);
 			continue;
 		}
 
+		EXPECT_EQ(its_prepare(its, DEV, PAGES_BITS, bad[i]), 0);
 		ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, bad[i]));
-		ACCEPT(its, cmd_unmapd(DEV));
+		UNMAP(its, DEV);
 	}
 }
 
@@ -276,107 +283,124 @@ static void address_bits(void)
 	check_limit(52, true);
 }
 
+/* What shares a page with an ITT would be EL2's, or the ITT the host's. */
 static void alignment(void)
 {
 	struct host_its *its = up();
-	phys_addr_t page = host_alloc(PAGE_SIZE, PAGE_SIZE);
+	phys_addr_t page = host_alloc(2 * PAGE_SIZE, PAGE_SIZE);
 	u32 offset;
 
-	for (offset = SZ_256; offset < PAGE_SIZE; offset += SZ_256) {
-		if (!IS_ALIGNED(offset, GRANULE)) {
-			REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT,
-			       cmd_mapd(DEV, GRANULE_BITS, page + offset));
-			continue;
-		}
-
-		ACCEPT(its, cmd_mapd(DEV, GRANULE_BITS, page + offset));
-		EXPECT_EQ(mem_page(page)->granules, BIT(offset / GRANULE));
-		ACCEPT(its, cmd_unmapd(DEV));
-	}
-}
-
-/* An ITT that starts somewhere in its first page ends in one more. */
-static void last_page(void)
-{
-	struct host_its *its = up();
-	phys_addr_t page = host_alloc(PAGES_SIZE + PAGE_SIZE, PAGE_SIZE);
-	u64 owned;
-
-	test_map(its, OTHER, 1);
-	owned = mem_count(MEM_ITS);
-	ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, page + GRANULE));
-	EXPECT_EQ(mem_count(MEM_ITS), owned + 5);
-	EXPECT(!mem_host_write(page + PAGES_SIZE, 1));
-	EXPECT(!mem_host_write(page, 1));
-	its_check_held(its);
-
-	ACCEPT(its, cmd_unmapd(DEV));
-	EXPECT_EQ(mem_count(MEM_ITS), owned);
-	its_check_held(its);
+	for (offset = SZ_256; offset < PAGE_SIZE; offset += SZ_256)
+		UNPREPARED(its, -EINVAL, DEV, 1, page + offset);
+	UNPREPARED(its, -EINVAL, DEV, 1, page + 1);
 }
 
 /*
- * ITTs next to each other
+ * What MAPD has to say
  */
 
+/* This ITT and this size, of this device, and nothing else that is prepared */
+static void not_as_prepared(void)
+{
+	struct host_its *its = up();
+	phys_addr_t itt = test_prepare(its, DEV, 5), other = test_prepare(its, OTHER, 5);
+	u32 bits;
+
+	for (bits = 1; bits <= 32; bits++) {
+		if (bits != 5)
+			REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, bits, itt));
+	}
+
+	for (bits = 8; bits < 52; bits++)
+		REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, 5, itt ^ BIT_ULL(bits)));
+
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, 5, other));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(OTHER, 5, itt));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV - 1, 5, itt));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(0x9000, 5, itt));
+	EXPECT(!its_model_is_mapped(its->model, DEV));
+
+	ACCEPT(its, cmd_mapd(DEV, 5, itt));
+	ACCEPT(its, cmd_mapd(OTHER, 5, other));
+}
+
+/* A device is mapped once, until its memory has been given back. */
+static void remap(void)
+{
+	struct host_its *its = up();
+	phys_addr_t itt = test_map(its, DEV, 5), next = its_alloc_itt(its, 7);
+
+	ACCEPT(its, cmd_mapti(DEV, 1, 8192, 0));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, 5, itt));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, 7, next));
+	UNPREPARED(its, -EBUSY, DEV, 7, next);
+	UNPREPARED(its, -EBUSY, DEV, 5, itt);
+	ACCEPT(its, cmd_event(GITS_CMD_INT, DEV, 1));
+	DISCARD(its, DEV, 1);
+
+	ACCEPT(its, cmd_unmapd(DEV));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, 5, itt));
+	UNPREPARED(its, -EBUSY, DEV, 7, next);
+	ACCEPT(its, cmd_sync(0));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, 5, itt));
+	EXPECT_EQ(its_reclaim(its, DEV), 0);
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, 5, itt));
+
+	EXPECT_EQ(its_prepare(its, DEV, 7, next), 0);
+	ACCEPT(its, cmd_mapd(DEV, 7, next));
+	ACCEPT(its, cmd_mapti(DEV, 127, 8192, 0));
+	its_check_held(its);
+}
+
+/* What is prepared and not mapped can be given back at once, and once only. */
+static void prepared_only(void)
+{
+	struct host_its *its = up();
+	phys_addr_t itt = test_prepare(its, DEV, 5);
+	u64 reads = its->model->cwriter_writes;
+
+	UNPREPARED(its, -EBUSY, DEV, 5, itt);
+	UNPREPARED(its, -EBUSY, DEV, 5, its_alloc_itt(its, 5));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(DEV));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_event(GITS_CMD_INV, DEV, 0));
+	EXPECT_EQ(its->model->cwriter_writes, reads + 2);
+	EXPECT_EQ(its_reclaim(its, DEV), 0);
+	EXPECT(is_hosts(itt));
+	EXPECT_EQ(its_reclaim(its, DEV), -EINVAL);
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, 5, itt));
+	EXPECT_EQ(its_prepare(its, DEV, 5, itt), 0);
+	its_check_held(its);
+}
+
+/* Two devices with the same memory */
 static void overlap(void)
 {
 	struct host_its *its = up();
-	phys_addr_t itt = host_alloc(3 * PAGES_SIZE, PAGE_SIZE) + PAGES_SIZE;
+	u64 size = test_itt_size(its, PAGES_BITS);
+	phys_addr_t itt = host_alloc(3 * size, PAGE_SIZE) + size;
 	const phys_addr_t busy[] = {
-		itt - PAGES_SIZE + GRANULE,
-		itt - GRANULE,
+		itt - size + PAGE_SIZE,
+		itt - PAGE_SIZE,
 		itt,
-		itt + GRANULE,
-		itt + PAGES_SIZE - GRANULE,
+		itt + PAGE_SIZE,
+		itt + size - PAGE_SIZE,
 	};
-	unsigned int i;
+	unsigned int i, mapped;
 
-	ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, itt));
-	for (i = 0; i < ARRAY_SIZE(busy); i++) {
-		REFUSE(its, PKVM_ITS_REFUSED_ITT_BUSY, cmd_mapd(OTHER, PAGES_BITS, busy[i]));
-		REFUSE(its, PKVM_ITS_REFUSED_ITT_BUSY, cmd_mapd(DEV, PAGES_BITS, busy[i]));
+	EXPECT_EQ(its_prepare(its, DEV, PAGES_BITS, itt), 0);
+	for (mapped = 0; mapped < 2; mapped++) {
+		for (i = 0; i < ARRAY_SIZE(busy); i++) {
+			UNPREPARED(its, -EPERM, OTHER, PAGES_BITS, busy[i]);
+			UNPREPARED(its, -EBUSY, DEV, PAGES_BITS, busy[i]);
+		}
+		UNPREPARED(its, -EPERM, OTHER, 1, itt + 2 * PAGE_SIZE);
+		if (!mapped)
+			ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, itt));
 	}
-	REFUSE(its, PKVM_ITS_REFUSED_ITT_BUSY,
-	       cmd_mapd(OTHER, GRANULE_BITS, itt + 2 * PAGE_SIZE));
 
-	ACCEPT(its, cmd_mapd(OTHER, PAGES_BITS, itt + PAGES_SIZE));
-	ACCEPT(its, cmd_unmapd(OTHER));
-	ACCEPT(its, cmd_mapd(OTHER, PAGES_BITS, itt - PAGES_SIZE));
-}
-
-static void share_page(u32 first, u32 last)
-{
-	phys_addr_t page;
-	struct host_its *its;
-
-	machine_reset();
-	its = up();
-	page = host_alloc(PAGE_SIZE, PAGE_SIZE);
-	ACCEPT(its, cmd_mapd(DEV, GRANULE_BITS, page + 4 * GRANULE));
-	ACCEPT(its, cmd_mapd(OTHER, GRANULE_BITS + 1, page + 5 * GRANULE));
-	its_check_held(its);
-
-	ACCEPT(its, cmd_unmapd(first));
-	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(first));
-	EXPECT(!is_hosts(page));
-	its_check_held(its);
-
-	/* Its room can be used again. */
-	ACCEPT(its, cmd_mapd(first, GRANULE_BITS, page + (first == DEV ? 4 : 5) * GRANULE));
-	ACCEPT(its, cmd_mapti(last, 1, 8192, 0));
-	ACCEPT(its, cmd_unmapd(first));
-	ACCEPT(its, cmd_event(GITS_CMD_INV, last, 1));
-
-	ACCEPT(its, cmd_unmapd(last));
-	EXPECT(is_hosts(page));
-	its_check_held(its);
-}
-
-static void two_in_a_page(void)
-{
-	share_page(DEV, OTHER);
-	share_page(OTHER, DEV);
+	EXPECT_EQ(its_prepare(its, OTHER, PAGES_BITS, itt + size), 0);
+	EXPECT_EQ(its_reclaim(its, OTHER), 0);
+	EXPECT_EQ(its_prepare(its, OTHER, PAGES_BITS, itt - size), 0);
 }
 
 /*
@@ -393,13 +417,17 @@ static void check_forged(bool nc)
 	machine_reset();
 	cfg.its.nc = nc;
 	its = up_for(&cfg);
-	itt = host_alloc(PAGES_SIZE + PAGE_SIZE, PAGE_SIZE);
-	EXPECT(mem_host_fill(itt, PAGES_SIZE + PAGE_SIZE, 1));
+	itt = its_alloc_itt(its, PAGES_BITS);
+	EXPECT(mem_host_fill(itt, test_itt_size(its, PAGES_BITS), 1));
+	EXPECT_EQ(its_prepare(its, DEV, PAGES_BITS, itt), 0);
 
 	/* The ITS fails the test when it reads an entry that it did not write. */
-	ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, itt + GRANULE));
+	ACCEPT(its, cmd_mapd(DEV, PAGES_BITS, itt));
 	for (event = 0; event < BIT(PAGES_BITS); event++)
 		ACCEPT(its, cmd_event(GITS_CMD_INV, DEV, event));
+
+	/* Nor is there anything in the record. */
+	UNMAP(its, DEV);
 }
 
 static void forged_contents(void)
@@ -422,59 +450,16 @@ static void stale_contents(void)
 
 	ACCEPT(its, cmd_mapti(DEV, 7, 8200, 1));
 	EXPECT(its_model_translate(its->model, DEV, 7, &intid, &rdbase));
-	ACCEPT(its, cmd_unmapd(DEV));
+	DISCARD(its, DEV, 7);
+	UNMAP(its, DEV);
+	EXPECT_EQ(its_prepare(its, DEV, 5, itt), 0);
 	ACCEPT(its, cmd_mapd(DEV, 5, itt));
 	EXPECT(!its_model_translate(its->model, DEV, 7, &intid, &rdbase));
 }
 
 /*
- * Mapping a device again, and unmapping
+ * Unmapping
  */
-
-static void remap(void)
-{
-	struct host_its *its = up();
-	phys_addr_t old = test_map(its, DEV, PAGES_BITS), itt = host_alloc(PAGE_SIZE, PAGE_SIZE);
-
-	its->model->pace = ITS_STALLED;
-	its_stage(its, cmd_mapd(DEV, GRANULE_BITS, itt));
-	its_ring(its);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), 1);
-	EXPECT(!is_hosts(old) && !is_hosts(old + PAGES_SIZE - 1) && !is_hosts(itt));
-	EXPECT_EQ(__pkvm_its_reclaim(its->id, old, PAGES_SIZE), -EBUSY);
-
-	EXPECT_EQ(its_model_step(its->model, 1), 1);
-	EXPECT_EQ(__pkvm_its_reclaim(its->id, old, PAGES_SIZE), 0);
-	EXPECT(is_hosts(old) && is_hosts(old + PAGES_SIZE - 1) && !is_hosts(itt));
-	its_check_held(its);
-
-	/* What counts is the new size. */
-	its->model->pace = ITS_AT_ONCE;
-	REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT,
-	       cmd_event(GITS_CMD_INV, DEV, BIT(GRANULE_BITS)));
-	ACCEPT(its, cmd_event(GITS_CMD_INV, DEV, BIT(GRANULE_BITS) - 1));
-	ACCEPT(its, cmd_unmapd(DEV));
-	EXPECT(is_hosts(itt));
-}
-
-/* A refused one leaves the device as it was. */
-static void remap_refused(void)
-{
-	struct host_its *its = up();
-	phys_addr_t itt = test_map(its, DEV, GRANULE_BITS), guest = host_alloc(PAGE_SIZE, 0);
-
-	mem_give_guest(guest);
-	ACCEPT(its, cmd_mapti(DEV, 1, 8192, 0));
-	REFUSE(its, PKVM_ITS_REFUSED_BAD_ITT, cmd_mapd(DEV, PAGES_BITS, guest));
-	REFUSE(its, PKVM_ITS_REFUSED_BAD_SIZE, cmd_mapd(DEV, 17, itt));
-	REFUSE(its, PKVM_ITS_REFUSED_ITT_BUSY, cmd_mapd(DEV, GRANULE_BITS, itt));
-	ACCEPT(its, cmd_event(GITS_CMD_INT, DEV, 1));
-	REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT,
-	       cmd_event(GITS_CMD_INV, DEV, BIT(GRANULE_BITS)));
-	ACCEPT(its, cmd_unmapd(DEV));
-	EXPECT(is_hosts(itt));
-	EXPECT_EQ(mem_page(guest)->owner, MEM_GUEST);
-}
 
 static void unmap_twice(void)
 {
@@ -483,6 +468,8 @@ static void unmap_twice(void)
 	test_map(its, DEV, 5);
 	ACCEPT(its, cmd_unmapd(DEV));
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(DEV));
+	EXPECT_EQ(its_reclaim(its, DEV), 0);
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(DEV));
 
 	/* Also before the ITS has got to the first one */
 	test_map(its, DEV, 5);
@@ -490,7 +477,6 @@ static void unmap_twice(void)
 	its_stage(its, cmd_unmapd(DEV));
 	its_ring(its);
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(DEV));
-	EXPECT(!__pkvm_its_reclaim(its->id, MEM_LOW, GRANULE));
 	its_check_held(its);
 }
 
@@ -501,9 +487,11 @@ static void unmap_unknown(void)
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(DEV));
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(0));
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(BIT(16) - 1));
+	EXPECT_EQ(its_reclaim(its, DEV), -EINVAL);
+	EXPECT_EQ(its_reclaim(its, BIT(16) - 1), -EINVAL);
 }
 
-/* What is released is what was recorded, whatever the command says. */
+/* What the ITS gets to see is what was recorded, whatever the command says. */
 static void unmap_with_address(void)
 {
 	struct host_its *its = up();
@@ -511,49 +499,159 @@ static void unmap_with_address(void)
 	struct cmd cmd = cmd_mapd(DEV, 10, other);
 
 	cmd.raw[2] &= ~BIT_ULL(63);
-	ACCEPT_AS(its, cmd, cmd_unmapd(DEV));
+	ACCEPT_AS(its, cmd, cmd_unmapd_full(DEV, 5, itt));
+	ACCEPT(its, cmd_sync(0));
+	EXPECT_EQ(its_reclaim(its, DEV), 0);
 	EXPECT(is_hosts(itt) && !is_hosts(other));
 	ACCEPT(its, cmd_event(GITS_CMD_INV, OTHER, 31));
 	its_check_held(its);
 }
 
+/*
+ * Events that are mapped
+ */
+
+static void check_events(u32 bits)
+{
+	struct host_its *its;
+	u32 event, nr = BIT(bits);
+
+	machine_reset();
+	its = up();
+	test_map(its, OTHER, bits);
+	test_map(its, DEV, bits);
+
+	/* Each of them, first, last, and twice */
+	for (event = 0; event < nr; event = event < 130 ? event + 1 : event * 2 + 1) {
+		ACCEPT(its, cmd_mapti(DEV, event, 8192, 0));
+		REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
+		ACCEPT(its, cmd_mapti(DEV, event, 8193, 0));
+		EXPECT_EQ(its_reclaim(its, DEV), -EBUSY);
+		DISCARD(its, DEV, event);
+		ACCEPT(its, cmd_unmapd(DEV));
+		ACCEPT(its, cmd_sync(0));
+		EXPECT_EQ(its_reclaim(its, DEV), 0);
+		test_map(its, DEV, bits);
+	}
+
+	/* All of them */
+	for (event = 0; event < nr; event++)
+		ACCEPT(its, cmd_mapti(DEV, event, 8192, 0));
+	for (event = 0; event < nr; event++) {
+		REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
+		DISCARD(its, DEV, event);
+	}
+	UNMAP(its, DEV);
+	its_check_held(its);
+}
+
+static void events(void)
+{
+	check_events(1);
+	check_events(5);
+	check_events(6);
+	check_events(7);
+	check_events(12);
+}
+
+/* Not all commands for an event map it, or unmap it; nor do those that are refused. */
+static void events_by_command(void)
+{
+	struct host_its *its = up();
+
+	test_map(its, OTHER, 14);
+	test_map(its, DEV, 14);
+	ACCEPT(its, cmd_movi(DEV, 1, 1));
+	ACCEPT(its, cmd_event(GITS_CMD_INV, DEV, 2));
+	ACCEPT(its, cmd_event(GITS_CMD_CLEAR, DEV, 4));
+	DISCARD(its, DEV, 5);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, cmd_mapti(DEV, BIT(14), 8192, 0));
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_INTID, cmd_mapti(DEV, 6, 8191, 0));
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_ICID, cmd_mapti(DEV, 6, 8192, 0xffff));
+	ACCEPT(its, cmd_mapti(OTHER, 1, 8192, 0));
+	ACCEPT(its, cmd_unmapd(DEV));
+	ACCEPT(its, cmd_sync(0));
+	EXPECT_EQ(its_reclaim(its, DEV), 0);
+
+	test_map(its, DEV, 14);
+	ACCEPT(its, cmd_mapi(DEV, 8200, 0));
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
+	ACCEPT(its, cmd_event(GITS_CMD_CLEAR, DEV, 8200));
+	ACCEPT(its, cmd_event(GITS_CMD_INV, DEV, 8200));
+	ACCEPT(its, cmd_movi(DEV, 8200, 1));
+	DISCARD(its, DEV, 8199);
+	DISCARD(its, OTHER, 8200);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, cmd_event(GITS_CMD_DISCARD, DEV, BIT(14) + 8200));
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
+	DISCARD(its, DEV, 8200);
+	UNMAP(its, DEV);
+	DISCARD(its, OTHER, 1);
+	UNMAP(its, OTHER);
+}
+
+/* The ITS may write all of an ITT, and has not written a word of EL2's behind it. */
+static void record_is_apart(void)
+{
+	struct host_its *its;
+	phys_addr_t itt;
+	u32 bits;
+	u8 fill[256];
+	u64 i;
+
+	memset(fill, 0xff, sizeof(fill));
+	for (bits = 1; bits <= 16; bits++) {
+		machine_reset();
+		its = up();
+		itt = test_map(its, DEV, bits);
+		for (i = 0; i < ALIGN(16ULL << bits, SZ_256); i += sizeof(fill))
+			mem_its_write(itt + i, fill, sizeof(fill), false);
+		UNMAP(its, DEV);
+	}
+}
+
+/*
+ * Devices that are mapped already
+ */
+
 /* An ITS whose driver had mapped a device before EL2 came */
 static struct host_its *register_with_device(const struct machine_config *cfg, u32 dev_id,
-					     phys_addr_t itt)
+					     phys_addr_t *itt)
 {
 	struct host_its *its = its_start(cfg);
 
+	*itt = its_alloc_itt(its, 5);
 	its_stage_level2(its, BASER_DEVICES, dev_id);
-	its_stage(its, cmd_mapd(dev_id, 5, itt));
+	its_stage(its, cmd_mapd(dev_id, 5, *itt));
 	its_stage(its, cmd_mapti(dev_id, 3, 8195, 2));
 	its_ring(its);
 	EXPECT(!its_register(its));
 
-	/* Neither without a record, nor twice, nor out of range */
-	EXPECT_EQ(__pkvm_its_map_device(its->id, dev_id, 5, itt), -EINVAL);
-	EXPECT(!its_reserve(its, dev_id));
-	EXPECT(!__pkvm_its_map_device(its->id, dev_id, 5, itt));
-	EXPECT_EQ(__pkvm_its_map_device(its->id, dev_id, 5, itt + PAGE_SIZE), -EINVAL);
+	/* Neither twice nor out of range */
+	EXPECT(!__pkvm_its_adopt_device(its->id, dev_id, 5, *itt));
+	EXPECT_EQ(__pkvm_its_adopt_device(its->id, dev_id, 5, its_alloc_itt(its, 5)), -EINVAL);
 	dev_id = BIT(cfg->its.dev_bits);
-	EXPECT_EQ(__pkvm_its_map_device(its->id, dev_id, 5, itt + PAGE_SIZE), -EINVAL);
-	EXPECT(is_hosts(itt + PAGE_SIZE));
+	EXPECT_EQ(__pkvm_its_adopt_device(its->id, dev_id, 5, its_alloc_itt(its, 5)), -EINVAL);
 
 	return its;
 }
 
 static void mapped_before(void)
 {
-	phys_addr_t itt = host_alloc(2 * PAGE_SIZE, PAGE_SIZE);
 	struct machine_config cfg = machine_default;
 	struct host_its *its;
+	phys_addr_t itt;
 
 	cfg.its.dev_bits = 3;
-	its = register_with_device(&cfg, 7, itt);
+	its = register_with_device(&cfg, 7, &itt);
+	EXPECT_EQ(__pkvm_its_adopt_event(its->id, 7, 3), -EINVAL);
 	EXPECT(!its_activate(its));
+	EXPECT(!__pkvm_its_adopt_event(its->id, 7, 3));
 
 	ACCEPT(its, cmd_event(GITS_CMD_INT, 7, 3));
 	REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, cmd_event(GITS_CMD_INT, 7, 32));
-	ACCEPT(its, cmd_unmapd(7));
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(7));
+	DISCARD(its, 7, 3);
+	UNMAP(its, 7);
 	EXPECT(is_hosts(itt));
 	its_check_held(its);
 }
@@ -561,17 +659,15 @@ static void mapped_before(void)
 /* The hand-over is undone: all that EL2 knows of devices goes, with their memory. */
 static void mapped_before_undone(void)
 {
-	phys_addr_t itt = host_alloc(2 * PAGE_SIZE, PAGE_SIZE);
 	struct machine_config cfg = machine_default;
-	u32 dev_id = 3 * BIT(PKVM_ITS_RECORD_SHIFT);
+	u32 dev_id = 3 * SZ_64K / machine_default.devices.entry_size;
 	struct host_its *its;
+	phys_addr_t itt;
 
 	cfg.its.dev_bits = 27;
 	cfg.devices.nr_pages = 2;
-	its = register_with_device(&cfg, dev_id, itt);
-	EXPECT(!its_reserve(its, 0));
-	EXPECT(!its_reserve(its, BIT(27) - 1));
-	EXPECT_EQ(its->nr_records, 5);
+	its = register_with_device(&cfg, dev_id, &itt);
+	EXPECT(!is_hosts(itt));
 	EXPECT(!__pkvm_its_unregister(its->id));
 	EXPECT_EQ(mem_count(MEM_EL2) + mem_count(MEM_ITS), 0);
 	EXPECT(mem_is_clean());
@@ -582,7 +678,6 @@ const struct test mapd_tests[] = {
 	TEST(map_and_unmap),
 	TEST(device_id),
 	TEST(device_id_of_32_bits),
-	TEST(record_wants_two_pages),
 	TEST(record_pages),
 	TEST(size),
 	TEST(not_the_hosts),
@@ -590,17 +685,19 @@ const struct test mapd_tests[] = {
 	TEST(what_el2_has),
 	TEST(address_bits),
 	TEST(alignment),
-	TEST(last_page),
+	TEST(not_as_prepared),
+	TEST(remap),
+	TEST(prepared_only),
 	TEST(overlap),
-	TEST(two_in_a_page),
 	TEST(forged_contents),
 	TEST(forged_contents_not_coherent),
 	TEST(stale_contents),
-	TEST(remap),
-	TEST(remap_refused),
 	TEST(unmap_twice),
 	TEST(unmap_unknown),
 	TEST(unmap_with_address),
+	TEST(events),
+	TEST(events_by_command),
+	TEST(record_is_apart),
 	TEST(mapped_before),
 	TEST(mapped_before_undone),
 	{}

@@ -10,7 +10,6 @@
 #define DEV		0x123
 #define EVENT		3
 #define INTID		8192
-#define GRANULE		(PAGE_SIZE / 16)
 
 static u64 *virt_of(phys_addr_t phys)
 {
@@ -147,7 +146,6 @@ static void owner_only(void)
 	EXPECT(!__pkvm_host_share_hyp(pfn));
 	EXPECT_EQ(__pkvm_host_share_hyp(pfn), -EPERM);
 	EXPECT_EQ(__pkvm_host_donate_hyp(pfn, 1), -EPERM);
-	EXPECT_EQ(__pkvm_host_donate_itt(phys, GRANULE), -EPERM);
 	EXPECT(!mem_give_guest(phys));
 	EXPECT(!hyp_pin_shared_mem(virt, virt + PAGE_SIZE));
 	EXPECT_EQ(__pkvm_host_unshare_hyp(pfn), -EBUSY);
@@ -160,7 +158,6 @@ static void owner_only(void)
 	EXPECT(mem_give_guest(phys));
 	EXPECT_EQ(__pkvm_host_share_hyp(pfn), -EPERM);
 	EXPECT_EQ(__pkvm_host_donate_hyp(pfn, 1), -EPERM);
-	EXPECT_EQ(__pkvm_host_donate_itt(phys, GRANULE), -EPERM);
 	EXPECT_EQ(__pkvm_hyp_donate_host(pfn, 1), -EPERM);
 	EXPECT(!mem_host_write(phys, 2));
 	EXPECT(!mem_host_read(phys, &val));
@@ -175,26 +172,6 @@ static void owner_only(void)
 	EXPECT_EQ(__pkvm_host_donate_hyp(pfn, 1), -EPERM);
 }
 
-static void itt_granules(void)
-{
-	phys_addr_t page = host_alloc(PAGE_SIZE, PAGE_SIZE);
-
-	EXPECT_EQ(__pkvm_host_donate_itt(page + GRANULE, 2 * GRANULE), 1);
-	EXPECT_EQ(__pkvm_host_donate_itt(page + 2 * GRANULE, GRANULE), -EBUSY);
-	EXPECT_EQ(__pkvm_host_donate_itt(page + 3 * GRANULE, GRANULE), 0);
-	EXPECT_EQ(__pkvm_host_donate_itt(page + 1, GRANULE), -EINVAL);
-	EXPECT_EQ(__pkvm_host_donate_itt(page, 0), -EINVAL);
-	EXPECT_EQ(__pkvm_host_donate_itt(mem_end(MEM_LOW), PAGE_SIZE), -EINVAL);
-	EXPECT_EQ(__pkvm_hyp_donate_host(hyp_phys_to_pfn(page), 1), -EPERM);
-	EXPECT(!mem_is_clean());
-
-	EXPECT_DEATH(__pkvm_itt_donate_host(page, 2 * GRANULE), "that it has not got");
-	EXPECT_EQ(__pkvm_itt_donate_host(page + GRANULE, 2 * GRANULE), 0);
-	EXPECT_EQ(__pkvm_itt_donate_host(page + 3 * GRANULE, GRANULE), 1);
-	EXPECT_DEATH(__pkvm_itt_donate_host(page + 3 * GRANULE, GRANULE), "that it has not got");
-	EXPECT(mem_is_clean());
-}
-
 static void failing_calls(void)
 {
 	unsigned long va;
@@ -206,8 +183,6 @@ static void failing_calls(void)
 
 	mem_fail_call = 1;
 	EXPECT_EQ(__pkvm_host_donate_hyp(new_pfn(), 1), -ENOMEM);
-	mem_fail_call = 1;
-	EXPECT_EQ(__pkvm_host_donate_itt(host_alloc(PAGE_SIZE, 0), GRANULE), -ENOMEM);
 	mem_fail_call = 1;
 	EXPECT_EQ(hyp_pin_shared_mem(virt_of(MEM_LOW), virt_of(MEM_LOW)), -ENOMEM);
 	mem_fail_call = 1;
@@ -312,21 +287,24 @@ static void its_access_no_memory(void)
 	EXPECT_DEATH(translates(its), "which is no memory");
 }
 
-static void itt_or_not(void)
+/* Memory that has been used for one thing is not used for another. */
+static void one_use(void)
 {
 	phys_addr_t itt;
 	struct host_its *its = start_mapped(&itt);
 	struct mem_page *page = mem_page(itt), *table = mem_page(its->tables[BASER_COLLECTIONS]);
 
-	page->granules = 0;
-	EXPECT_DEATH(translates(its), "which is in no ITT");
-	page->granules = 0xffff;
+	EXPECT_EQ(page->use, ACCESS_ITT);
+	page->use = ACCESS_TABLE;
+	EXPECT_DEATH(translates(its), "in use as another thing");
+	page->use = ACCESS_ITT;
 	EXPECT(translates(its));
 
-	table->granules = 1;
-	EXPECT_DEATH(translates(its), "which is in an ITT");
-	table->granules = 0x8000;
-	EXPECT_DEATH(translates(its), "which is in an ITT");
+	EXPECT_EQ(table->use, ACCESS_TABLE);
+	table->use = ACCESS_ITT;
+	EXPECT_DEATH(translates(its), "in use as another thing");
+	table->use = ACCESS_QUEUE;
+	EXPECT_DEATH(translates(its), "in use as another thing");
 }
 
 static void forged_entry(void)
@@ -479,12 +457,14 @@ static void release_mapped(void)
 {
 	phys_addr_t itt;
 	struct host_its *its = start_mapped(&itt);
-	u64 size = test_itt_size(its, EVENT_BITS);
+	u64 pfn = hyp_phys_to_pfn(itt), nr = test_itt_size(its, EVENT_BITS) >> PAGE_SHIFT;
 
-	EXPECT_DEATH(__pkvm_itt_donate_host(itt, size), "which is mapped");
-	EXPECT_DEATH(__pkvm_itt_donate_host(itt + size - GRANULE, GRANULE), "which is mapped");
-	EXPECT_DEATH(__pkvm_itt_donate_host(itt, GRANULE), "which is mapped");
-	ACCEPT(its, cmd_unmapd(DEV));
+	EXPECT_DEATH(__pkvm_hyp_donate_host(pfn, nr), "which is mapped");
+	EXPECT_DEATH(__pkvm_hyp_donate_host(pfn, 1), "which is mapped");
+	nr = (12 << EVENT_BITS) >> PAGE_SHIFT;
+	EXPECT_DEATH(__pkvm_hyp_donate_host(pfn + nr - 1, 1), "which is mapped");
+	DISCARD(its, DEV, EVENT);
+	UNMAP(its, DEV);
 }
 
 static void release_queued(void)
@@ -493,11 +473,12 @@ static void release_queued(void)
 	struct host_its *its = start_mapped(&itt);
 	struct cmd cmd = cmd_mapd(DEV, EVENT_BITS, itt);
 
+	DISCARD(its, DEV, EVENT);
 	mem_its_write(its->queue + (its_nr_slots(its) - 1) * sizeof(cmd), &cmd, sizeof(cmd), false);
-	EXPECT_DEATH(ACCEPT(its, cmd_unmapd(DEV)), "which the queue still names");
-	cmd.raw[2] += ALIGN(test_itt_size(its, EVENT_BITS), SZ_256);
+	EXPECT_DEATH(UNMAP(its, DEV), "which the queue still names");
+	cmd.raw[2] += test_itt_size(its, EVENT_BITS);
 	mem_its_write(its->queue + (its_nr_slots(its) - 1) * sizeof(cmd), &cmd, sizeof(cmd), false);
-	ACCEPT(its, cmd_unmapd(DEV));
+	UNMAP(its, DEV);
 }
 
 /* Addresses that it has no bits for */
@@ -633,13 +614,12 @@ const struct test model_tests[] = {
 	TEST(clean_foreign),
 	TEST(not_snooping),
 	TEST(owner_only),
-	TEST(itt_granules),
 	TEST(failing_calls),
 	TEST(warnings_and_locks),
 	TEST(its_access),
 	TEST(its_access_before),
 	TEST(its_access_no_memory),
-	TEST(itt_or_not),
+	TEST(one_use),
 	TEST(forged_entry),
 	TEST(stale_entry),
 	TEST(level1_entry),

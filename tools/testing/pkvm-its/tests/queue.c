@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The queue: GITS_CWRITER, batches, waiting, releasing, starting over
+ * The queue: GITS_CWRITER, batches, what has been executed and what not, starting over
  */
 
 #include <string.h>
@@ -9,13 +9,6 @@
 
 #define DEV		0x40
 #define CMD_SIZE	sizeof(struct cmd)
-
-/* ITS_WAIT_BUDGET and ITS_TAKE_BUDGET of its.c */
-#define WAITS		4096
-#define TAKEN		SZ_2M
-
-/* The largest ITT, with entries of 16 bytes */
-#define LARGEST		SZ_1M
 
 static struct machine_config smallest_queue(void)
 {
@@ -51,9 +44,9 @@ static bool is_hosts(phys_addr_t phys)
 	return mem_page(phys)->owner == MEM_HOST;
 }
 
-static int reclaim(struct host_its *its, phys_addr_t itt)
+static int reclaim(struct host_its *its)
 {
-	return __pkvm_its_reclaim(its->id, itt, ITS_CMD_ITT_GRANULE);
+	return its_reclaim(its, DEV);
 }
 
 /* The host's next command goes to @slot. */
@@ -222,7 +215,6 @@ static void bad_values(void)
 	EXPECT_EQ(its->model->cwriter, queue - CMD_SIZE);
 	EXPECT_EQ(its->model->creadr, queue - CMD_SIZE);
 	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), ignored);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES), ignored + 2);
 }
 
 /* A batch takes one write, and no look at GITS_CREADR. */
@@ -270,7 +262,7 @@ static void expect_scrubbed(struct host_its *its, u32 from, u32 to)
 }
 
 /*
- * What has been executed is scrubbed: with the next release, or when there are 64 slots of
+ * What has been executed is scrubbed: when memory is asked for, or when there are 64 slots of
  * it, which takes one look at GITS_CREADR.
  */
 static void check_scrubbed(bool nc)
@@ -285,7 +277,7 @@ static void check_scrubbed(bool nc)
 	its = its_up(&cfg);
 	advance_to(its, its_nr_slots(its) - 30);
 	test_map(its, DEV, 5);
-	ACCEPT(its, cmd_unmapd(DEV));
+	UNMAP(its, DEV);
 	expect_scrubbed(its, its->next, its->next);
 
 	start = its->next;
@@ -336,13 +328,14 @@ static void pending_not_scrubbed(void)
 static void mixed_batch(void)
 {
 	struct host_its *its = up();
-	phys_addr_t itt = host_alloc(PAGE_SIZE, PAGE_SIZE);
+	phys_addr_t itt = test_prepare(its, DEV, 5);
 	u32 start = its->next;
 
-	test_prepare(its, DEV);
 	its_stage(its, cmd_mapti(DEV, 1, 8192, 0));
 	its_stage(its, cmd_mapd(DEV, 5, itt));
 	its_stage(its, cmd_mapti(DEV, 1, 8192, 0));
+	its_stage(its, cmd_unmapd(DEV));
+	its_stage(its, cmd_event(GITS_CMD_DISCARD, DEV, 1));
 	its_stage(its, cmd_unmapd(DEV));
 	its_stage(its, cmd_mapti(DEV, 1, 8192, 0));
 	its_stage(its, cmd_mapd(DEV, 5, itt));
@@ -350,23 +343,29 @@ static void mixed_batch(void)
 
 	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), 4);
 	EXPECT_EQ(its_stat(its, PKVM_ITS_REFUSED_NOT_MAPPED), 2);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_REFUSED_EVENTS_MAPPED), 1);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_REFUSED_NOT_PREPARED), 1);
 	EXPECT_EQ(its_committed(its, start).raw[0], GITS_CMD_SYNC);
-	EXPECT_EQ(its_committed(its, start + 4).raw[0], GITS_CMD_SYNC);
+	EXPECT_EQ(its_committed(its, start + 3).raw[0], GITS_CMD_SYNC);
+	EXPECT_EQ(its_committed(its, start + 6).raw[0], GITS_CMD_SYNC);
+	EXPECT_EQ(its_committed(its, start + 7).raw[0], GITS_CMD_SYNC);
 	EXPECT_EQ(its->model->errors, 0);
 	its_check_held(its);
 }
 
 /*
- * Commands that release memory
+ * Memory goes back when the hardware has executed a SYNC behind the unmapping
  */
 
-/* EL2 waits for a command that releases memory, and for none behind it. */
-static void waits(void)
+/* Nothing that is posted waits for the hardware, or makes EL2 look at it. */
+static void never_waits(void)
 {
 	struct host_its *its = up();
-	phys_addr_t itt = test_map(its, DEV, 5);
 	u64 writes, reads;
 
+	stage_syncs(its, 1);
+	its_ring(its);
+	test_map(its, DEV, 5);
 	its->model->pace = ITS_ON_READ;
 	writes = its->model->cwriter_writes;
 	reads = its->model->creadr_reads;
@@ -374,173 +373,216 @@ static void waits(void)
 	its_stage(its, cmd_unmapd(DEV));
 	stage_syncs(its, 5);
 	its_ring(its);
-	EXPECT_EQ(its->model->creadr_reads, reads + 6);
-	EXPECT_EQ(its->model->cwriter_writes, writes + 2);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), 0);
-	EXPECT(is_hosts(itt));
-	its_check_held(its);
+	EXPECT_EQ(its->model->creadr_reads, reads);
+	EXPECT_EQ(its->model->cwriter_writes, writes + 1);
+
+	/* Asking for memory takes one look. */
+	EXPECT_EQ(reclaim(its), -EBUSY);
+	EXPECT_EQ(its->model->creadr_reads, reads + 1);
 }
 
-static void deferred(void)
+static void reclaimed(void)
 {
 	struct host_its *its = up();
 	phys_addr_t itt = test_map(its, DEV, 5);
-	u64 ignored = its_stat(its, PKVM_ITS_WRITES_IGNORED);
 
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	its_stage(its, cmd_unmapd(DEV));
+	stage_syncs(its, 1);
 	ring_stalled(its);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), 1);
-	EXPECT_EQ(reclaim(its, itt), -EBUSY);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 
-	/* Others do not have to wait for it. */
+	/* What others post changes nothing. */
 	stage_syncs(its, 2);
 	its_ring(its);
-	EXPECT(!is_hosts(itt));
 	EXPECT_EQ(its->model->cwriter, its->next * CMD_SIZE);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), 1);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 
+	/* The unmapping, and then the SYNC */
 	EXPECT_EQ(its_model_step(its->model, 1), 1);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	EXPECT(!is_hosts(itt));
-	its_ring(its);
+	EXPECT_EQ(its_model_step(its->model, 1), 1);
+	EXPECT_EQ(reclaim(its), 0);
 	EXPECT(is_hosts(itt));
-	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), ignored);
 	its_check_held(its);
 }
 
-/* Each is released when its own command has been executed, also around the end. */
-static void released_in_order(void)
+/* Any number of other commands is no SYNC, and a SYNC in front is none behind. */
+static void sync_is_wanted(void)
 {
 	struct host_its *its = up();
-	phys_addr_t itts[4];
+	u32 nr = its_nr_slots(its), i;
+
+	test_map(its, DEV, 5);
+	stage_syncs(its, 3);
+	its_stage(its, cmd_unmapd(DEV));
+	its_ring(its);
+	EXPECT_EQ(reclaim(its), -EBUSY);
+
+	for (i = 0; i < 3 * nr; i++)
+		ACCEPT(its, cmd_invall(0));
+	EXPECT_EQ(reclaim(its), -EBUSY);
+
+	stage_syncs(its, 1);
+	its_ring(its);
+	EXPECT_EQ(reclaim(its), 0);
+}
+
+/* A command that is refused becomes one. */
+static void refused_is_a_sync(void)
+{
+	struct host_its *its = up();
+
+	test_map(its, DEV, 5);
+	ACCEPT(its, cmd_unmapd(DEV));
+	EXPECT_EQ(reclaim(its), -EBUSY);
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(DEV));
+	EXPECT_EQ(reclaim(its), 0);
+}
+
+/* In the same batch or not, with other commands between or behind, around the end */
+static void check_sync_behind(u32 start, u32 before, u32 between, u32 behind, bool one_by_one)
+{
+	struct host_its *its;
+	u32 i, nr;
+
+	machine_reset();
+	its = up();
+	test_map(its, DEV, 5);
+	advance_to(its, start);
+	its->model->pace = ITS_STALLED;
+
+	for (i = 0; i < before; i++)
+		its_stage(its, i & 1 ? cmd_invall(0) : cmd_sync(0));
+	its_stage(its, cmd_unmapd(DEV));
+	for (i = 0; i < between; i++) {
+		its_stage(its, cmd_invall(0));
+		if (one_by_one)
+			its_ring(its);
+	}
+	stage_syncs(its, 1);
+	if (one_by_one)
+		its_ring(its);
+	for (i = 0; i < behind; i++)
+		its_stage(its, cmd_invall(0));
+	its_ring(its);
+
+	nr = before + 1 + between + 1;
+	for (i = 0; i < nr; i++) {
+		if (i < 3 || i + 3 > nr || !(i % 7))
+			EXPECT_EQ(reclaim(its), -EBUSY);
+		EXPECT_EQ(its_model_step(its->model, 1), 1);
+	}
+	EXPECT_EQ(reclaim(its), 0);
+}
+
+static void sync_behind(void)
+{
+	u32 nr = smallest_queue().queue_pages * SZ_4K / CMD_SIZE, start, i;
+
+	for (start = nr - 9; start != 3; start = (start + 1) % nr) {
+		for (i = 0; i < 32; i++)
+			check_sync_behind(start, i & 1 ? 3 : 0, i & 2 ? 2 : 0, i & 4 ? 2 : 0, i & 8);
+	}
+
+	check_sync_behind(7, 50, 30, 30, false);
+	check_sync_behind(nr - 40, 50, 30, 30, true);
+	check_sync_behind(nr - 40, 0, 90, 1, true);
+}
+
+/* CREADR is where it was, a round or several later: what counts is commands, not slots. */
+static void rounds(void)
+{
+	struct host_its *its = up();
+	u32 nr = its_nr_slots(its), round, i;
+
+	for (round = 0; round < 5; round++) {
+		its->model->pace = ITS_AT_ONCE;
+		test_map(its, DEV, 5);
+		advance_to(its, 10);
+		its->model->pace = ITS_STALLED;
+
+		/* Rounds without the unmapping, then one that stops just short of it */
+		for (i = 0; i < nr * round; i++) {
+			stage_syncs(its, 1);
+			its_ring(its);
+			EXPECT_EQ(its_model_step(its->model, 1), 1);
+		}
+		its_stage(its, cmd_unmapd(DEV));
+		stage_syncs(its, nr - 2);
+		its_ring(its);
+		EXPECT_EQ(its->model->cwriter, its->next * CMD_SIZE);
+		EXPECT_EQ(its->model->creadr, 10 * CMD_SIZE);
+		EXPECT_EQ(reclaim(its), -EBUSY);
+		EXPECT_EQ(its_model_step(its->model, 1), 1);
+		EXPECT_EQ(reclaim(its), -EBUSY);
+		EXPECT_EQ(its_model_step(its->model, 1), 1);
+		EXPECT_EQ(reclaim(its), 0);
+		its_model_step(its->model, nr);
+	}
+
+	/* Long after, whoever has asked in between or not */
+	its->model->pace = ITS_AT_ONCE;
+	test_map(its, DEV, 5);
+	ACCEPT(its, cmd_unmapd(DEV));
+	for (i = 0; i < 3 * nr; i++) {
+		stage_syncs(its, 1);
+		its_ring(its);
+	}
+	EXPECT_EQ(reclaim(its), 0);
+}
+
+/* Each goes back when its own command has been executed, also around the end. */
+static void reclaimed_in_order(void)
+{
+	struct host_its *its = up();
 	unsigned int i, j;
 
-	for (i = 0; i < ARRAY_SIZE(itts); i++)
-		itts[i] = test_map(its, DEV + i, 5);
+	for (i = 0; i < 4; i++)
+		test_map(its, DEV + i, 5);
 
 	advance_to(its, its_nr_slots(its) - 3);
-	for (i = 0; i < ARRAY_SIZE(itts); i++) {
-		stage_syncs(its, 1);
+	for (i = 0; i < 4; i++) {
 		its_stage(its, cmd_unmapd(DEV + i));
+		stage_syncs(its, 1);
 		ring_stalled(its);
 	}
 
-	for (i = 0; i < ARRAY_SIZE(itts); i++) {
-		for (j = 0; j < ARRAY_SIZE(itts); j++)
-			EXPECT_EQ(reclaim(its, itts[j]), j < i ? 0 : -EBUSY);
+	for (i = 0; i < 4; i++) {
+		for (j = i; j < 4; j++)
+			EXPECT_EQ(its_reclaim(its, DEV + j), -EBUSY);
 		EXPECT_EQ(its_model_step(its->model, 1), 1);
-		EXPECT_EQ(reclaim(its, itts[i]), -EBUSY);
+		EXPECT_EQ(its_reclaim(its, DEV + i), -EBUSY);
 		EXPECT_EQ(its_model_step(its->model, 1), 1);
-		EXPECT_EQ(reclaim(its, itts[i]), 0);
+		EXPECT_EQ(its_reclaim(its, DEV + i), 0);
 		its_check_held(its);
 	}
 }
 
-/* What is pending is not overwritten, and the queue can be full of it. */
-static void full_of_releases(void)
+/* One SYNC will do for all. */
+static void full_of_unmappings(void)
 {
 	struct host_its *its = up();
 	u32 nr = its_nr_slots(its), i;
-	phys_addr_t itts = host_alloc(nr * ITS_CMD_ITT_GRANULE, PAGE_SIZE);
 
-	for (i = 0; i < nr; i++) {
-		test_prepare(its, i);
-		ACCEPT(its, cmd_mapd(i, 1, itts + i * ITS_CMD_ITT_GRANULE));
-	}
-
-	for (i = 0; i < nr - 1; i++)
-		its_stage(its, cmd_unmapd(i));
-	ring_stalled(its);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), nr - 1);
-	its_stage(its, cmd_unmapd(i));
-	ring_ignored(its);
-
-	EXPECT_EQ(its_model_step(its->model, nr), nr - 1);
-	its_ring(its);
-	EXPECT_EQ(its_model_step(its->model, nr), 1);
-	EXPECT(!reclaim(its, MEM_LOW));
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), nr);
-	its_check_held(its);
-	for (i = 0; i < nr; i++)
-		EXPECT(!its_model_is_mapped(its->model, i));
-}
-
-static void wait_is_bounded(void)
-{
-	struct host_its *its = up();
-	u32 nr = 50, i;
-	u64 reads;
-
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr - 2; i++)
 		test_map(its, i, 1);
 
-	/* One more than there are waits at the most, and one for each further command */
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr - 2; i++)
 		its_stage(its, cmd_unmapd(i));
-	reads = its->model->creadr_reads;
 	ring_stalled(its);
-	EXPECT_EQ(its->model->creadr_reads, reads + WAITS + nr);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), nr);
-
-	EXPECT_EQ(its_model_step(its->model, nr), nr);
+	EXPECT_EQ(its_model_step(its->model, nr), nr - 2);
+	for (i = 0; i < nr - 2; i++)
+		EXPECT_EQ(its_reclaim(its, i), -EBUSY);
+	stage_syncs(its, 1);
 	its_ring(its);
+	EXPECT_EQ(its_model_step(its->model, nr), 1);
+	for (i = 0; i < nr - 2; i++)
+		EXPECT_EQ(its_reclaim(its, i), 0);
 	its_check_held(its);
-}
-
-static void take_is_bounded(void)
-{
-	struct machine_config cfg = machine_default;
-	struct host_its *its;
-	u32 nr = TAKEN / LARGEST, i;
-	phys_addr_t itts;
-
-	cfg.its.ite_size = 16;
-	its = its_up(&cfg);
-	test_map(its, 0, 1);
-	itts = host_alloc((nr + 1) * LARGEST, PAGE_SIZE);
-	for (i = 0; i <= nr; i++) {
-		test_prepare(its, i + 1);
-		its_stage(its, cmd_mapd(i + 1, 16, itts + i * LARGEST));
-	}
-	its_stage(its, cmd_sync(0));
-	its_ring(its);
-
-	EXPECT_EQ(its_stat(its, PKVM_ITS_REFUSED_NO_MEMORY), 1);
-	EXPECT_EQ(its_refused_all(its), 1);
-	EXPECT(its_model_is_mapped(its->model, nr));
-	EXPECT(!its_model_is_mapped(its->model, nr + 1));
-	EXPECT(is_hosts(itts + nr * LARGEST));
-
-	/* Next time there is a new budget. */
-	ACCEPT(its, cmd_mapd(nr + 1, 16, itts + nr * LARGEST));
-	its_check_held(its);
-}
-
-/* Level-2 pages count as well: with one of them, the last ITT is too much. */
-static void take_is_bounded_with_level2(void)
-{
-	struct machine_config cfg = machine_default;
-	u32 nr = TAKEN / LARGEST, i, next;
-	struct host_its *its;
-	phys_addr_t itts;
-
-	cfg.its.ite_size = 16;
-	its = its_up(&cfg);
-	test_map(its, 0, 1);
-	next = SZ_64K / cfg.devices.entry_size;
-	itts = host_alloc(nr * LARGEST, PAGE_SIZE);
-	for (i = 0; i < nr - 1; i++) {
-		test_prepare(its, i + 1);
-		its_stage(its, cmd_mapd(i + 1, 16, itts + i * LARGEST));
-	}
-	test_prepare(its, next);
-	its_stage(its, cmd_mapd(next, 16, itts + i * LARGEST));
-	its_ring(its);
-
-	EXPECT_EQ(its_stat(its, PKVM_ITS_REFUSED_NO_MEMORY), 1);
-	EXPECT(is_hosts(itts + i * LARGEST));
-	EXPECT(is_hosts(its_stage_level2(its, BASER_DEVICES, next)));
-	its_check_held(its);
-	ACCEPT(its, cmd_mapd(next, 16, itts + i * LARGEST));
+	for (i = 0; i < nr - 2; i++)
+		EXPECT(!its_model_is_mapped(its->model, i));
 }
 
 /*
@@ -550,33 +592,34 @@ static void take_is_bounded_with_level2(void)
 static void disabled(void)
 {
 	struct host_its *its = up();
-	phys_addr_t itt = test_map(its, DEV, 5);
 
+	test_map(its, DEV, 5);
 	disable(its);
 	its_stage(its, cmd_unmapd(DEV));
+	stage_syncs(its, 1);
 	its_ring(its);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), 1);
-	EXPECT_EQ(reclaim(its, itt), -EBUSY);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 
 	enable(its);
 	EXPECT_EQ(its->model->creadr, its->next * CMD_SIZE);
-	EXPECT_EQ(reclaim(its, itt), 0);
+	EXPECT_EQ(reclaim(its), 0);
 	its_check_held(its);
 }
 
 /*
- * The last slot unmaps a device. Then all pointers are zero: as if it had been executed, and
- * it has not.
+ * The last slots unmap a device. Then all pointers are zero: as if that had been executed,
+ * and it has not.
  */
-static phys_addr_t pending_in_last_slot(struct host_its *its)
+static phys_addr_t pending_in_last_slots(struct host_its *its)
 {
 	phys_addr_t itt = test_map(its, DEV, 5);
 
-	advance_to(its, its_nr_slots(its) - 1);
+	advance_to(its, its_nr_slots(its) - 2);
 	its_stage(its, cmd_unmapd(DEV));
+	stage_syncs(its, 1);
 	ring_stalled(its);
 	EXPECT_EQ(its->next, 0);
-	EXPECT_EQ(reclaim(its, itt), -EBUSY);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 
 	return itt;
 }
@@ -584,23 +627,28 @@ static phys_addr_t pending_in_last_slot(struct host_its *its)
 /* The ITT stays with EL2 for good: the ITS may have the device still. */
 static void check_lost(struct host_its *its, phys_addr_t itt)
 {
-	u64 deferred = its_stat(its, PKVM_ITS_DEFERRED);
 	u32 i;
 
-	EXPECT_EQ(reclaim(its, itt), -EBUSY);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	EXPECT_EQ(its->model->creadr, 0);
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(DEV));
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_event(GITS_CMD_INV, DEV, 0));
-	REFUSE(its, PKVM_ITS_REFUSED_ITT_BUSY, cmd_mapd(DEV, 5, itt));
-	test_map(its, DEV, 3);
-	ACCEPT(its, cmd_unmapd(DEV));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_mapd(DEV, 5, itt));
+	UNPREPARED(its, -EBUSY, DEV, 5, itt);
+	UNPREPARED(its, -EBUSY, DEV, 5, its_alloc_itt(its, 5));
+	UNPREPARED(its, -EPERM, DEV + 1, 5, itt);
 
 	for (i = 0; i < its_nr_slots(its) + 1; i++)
 		ACCEPT(its, cmd_invall(0));
-	EXPECT_EQ(reclaim(its, itt), -EBUSY);
+	stage_syncs(its, 1);
+	its_ring(its);
+	EXPECT_EQ(reclaim(its), -EBUSY);
+	EXPECT(!is_hosts(itt));
 
-	/* Nobody waits for it any more. */
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), deferred);
+	/* Other devices are as good as ever. */
+	test_map(its, DEV + 1, 5);
+	UNMAP(its, DEV + 1);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	its_check_held(its);
 }
 
@@ -610,14 +658,14 @@ static void power_loss(void)
 	u64 basers[GITS_BASER_NR_REGS];
 	phys_addr_t itt;
 
-	itt = pending_in_last_slot(its);
+	itt = pending_in_last_slots(its);
 	memcpy(basers, its->model->baser, sizeof(basers));
 	its_model_power_off(its->model);
-	EXPECT_EQ(reclaim(its, itt), -EBUSY);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	its_ring(its);
-	EXPECT(!is_hosts(itt));
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	enable(its);
-	EXPECT(!is_hosts(itt));
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	EXPECT(!(its->model->ctlr & GITS_CTLR_ENABLE));
 
 	rewrite_bases(its, basers);
@@ -630,7 +678,7 @@ static void power_loss(void)
 static void reset(void)
 {
 	struct host_its *its = up();
-	phys_addr_t itt = pending_in_last_slot(its);
+	phys_addr_t itt = pending_in_last_slots(its);
 
 	disable(its);
 	rewrite_bases(its, NULL);
@@ -639,33 +687,72 @@ static void reset(void)
 	check_lost(its, itt);
 }
 
-/* Some have been executed, some not. */
-static void reset_amid_releases(void)
+/* The unmapping has been executed, and the SYNC has not: it may not have taken effect. */
+static void reset_before_sync(void)
 {
 	struct host_its *its = up();
-	phys_addr_t first = test_map(its, DEV, 5), last = test_map(its, DEV + 1, 5);
+	phys_addr_t itt = pending_in_last_slots(its);
 
-	its_stage(its, cmd_unmapd(DEV));
-	its_stage(its, cmd_unmapd(DEV + 1));
-	ring_stalled(its);
 	EXPECT_EQ(its_model_step(its->model, 1), 1);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	disable(its);
 	rewrite_bases(its, NULL);
-	EXPECT(is_hosts(first));
-	EXPECT_EQ(its_stat(its, PKVM_ITS_DEFERRED), 2);
+	its->model->pace = ITS_AT_ONCE;
+	enable(its);
+	check_lost(its, itt);
+}
+
+/* Nothing is lost, neither the unmapping nor what the host had not asked for yet. */
+static void reset_when_idle(void)
+{
+	struct host_its *its = up();
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		test_map(its, DEV, 5);
+		ACCEPT(its, cmd_unmapd(DEV));
+		ACCEPT(its, cmd_sync(0));
+		disable(its);
+		rewrite_bases(its, NULL);
+		enable(its);
+		EXPECT_EQ(reclaim(its), 0);
+		its_check_held(its);
+	}
+}
+
+/* Some have been executed, some not: with the queue, all that was open is lost. */
+static void reset_amid_unmappings(void)
+{
+	struct host_its *its = up();
+	phys_addr_t last;
+
+	test_map(its, DEV, 5);
+	test_map(its, DEV + 2, 5);
+	last = test_map(its, DEV + 1, 5);
+	its_stage(its, cmd_unmapd(DEV + 2));
+	its_stage(its, cmd_unmapd(DEV));
+	stage_syncs(its, 1);
+	its_stage(its, cmd_unmapd(DEV + 1));
+	stage_syncs(its, 1);
+	ring_stalled(its);
+	EXPECT_EQ(its_model_step(its->model, 3), 3);
+	EXPECT_EQ(its_reclaim(its, DEV + 2), 0);
+	disable(its);
+	rewrite_bases(its, NULL);
+	EXPECT_EQ(its_reclaim(its, DEV + 1), -EBUSY);
 	its_check_held(its);
 
 	its->model->pace = ITS_AT_ONCE;
 	enable(its);
 	advance_to(its, 20);
-	EXPECT_EQ(reclaim(its, last), -EBUSY);
+	EXPECT_EQ(its_reclaim(its, DEV + 1), -EBUSY);
+	EXPECT(!is_hosts(last));
 
 	/* The same slots are as good as new. */
-	first = test_map(its, DEV, 5);
+	test_map(its, DEV + 2, 5);
 	advance_to(its, 10);
-	ACCEPT(its, cmd_unmapd(DEV));
-	EXPECT(is_hosts(first));
-	EXPECT_EQ(reclaim(its, last), -EBUSY);
+	UNMAP(its, DEV + 2);
+	EXPECT_EQ(its_reclaim(its, DEV + 1), -EBUSY);
 }
 
 /* After a reset it is not the old commands that fill the queue. */
@@ -696,13 +783,13 @@ static bool is_impossible(struct host_its *its, u32 slot, u32 done, u32 nr)
 static void check_impossible_creadr(u32 from_end)
 {
 	struct host_its *its;
-	phys_addr_t itt;
 	u32 done, slot;
 
 	machine_reset();
 	its = up();
-	itt = test_map(its, DEV, 5);
+	test_map(its, DEV, 5);
 	advance_to(its, its_nr_slots(its) - from_end);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	done = its->next;
 	stage_syncs(its, 3);
 	its_stage(its, cmd_unmapd(DEV));
@@ -714,17 +801,16 @@ static void check_impossible_creadr(u32 from_end)
 			continue;
 
 		its->model->creadr = slot * CMD_SIZE;
-		EXPECT_EQ(reclaim(its, itt), -EBUSY);
+		EXPECT_EQ(reclaim(its), -EBUSY);
 		its_ring(its);
-		EXPECT(!is_hosts(itt));
 	}
 
 	its->model->creadr = done * CMD_SIZE;
-	EXPECT_EQ(reclaim(its, itt), -EBUSY);
-	EXPECT_EQ(its_model_step(its->model, 3), 3);
-	EXPECT_EQ(reclaim(its, itt), -EBUSY);
+	EXPECT_EQ(reclaim(its), -EBUSY);
+	EXPECT_EQ(its_model_step(its->model, 4), 4);
+	EXPECT_EQ(reclaim(its), -EBUSY);
 	EXPECT_EQ(its_model_step(its->model, 1), 1);
-	EXPECT_EQ(reclaim(its, itt), 0);
+	EXPECT_EQ(reclaim(its), 0);
 }
 
 /* Nothing is believed, wherever in the queue it happens. */
@@ -775,17 +861,20 @@ const struct test queue_tests[] = {
 	TEST(scrubbed),
 	TEST(pending_not_scrubbed),
 	TEST(mixed_batch),
-	TEST(waits),
-	TEST(deferred),
-	TEST(released_in_order),
-	TEST(full_of_releases),
-	TEST(wait_is_bounded),
-	TEST(take_is_bounded),
-	TEST(take_is_bounded_with_level2),
+	TEST(never_waits),
+	TEST(reclaimed),
+	TEST(sync_is_wanted),
+	TEST(refused_is_a_sync),
+	TEST(sync_behind),
+	TEST(rounds),
+	TEST(reclaimed_in_order),
+	TEST(full_of_unmappings),
 	TEST(disabled),
 	TEST(power_loss),
 	TEST(reset),
-	TEST(reset_amid_releases),
+	TEST(reset_before_sync),
+	TEST(reset_when_idle),
+	TEST(reset_amid_unmappings),
 	TEST(reset_empties),
 	TEST(impossible_creadr),
 	TEST(impossible_creadr_makes_no_room),

@@ -11,8 +11,9 @@
 #include "test.h"
 
 #define MAPPED		0x10	/* a device that is mapped, with EVENT_BITS */
-#define UNMAPPED	0x11	/* one that can be */
-#define FAR		0x4000	/* likewise, with a level-2 page to take */
+#define UNMAPPED	0x11	/* one that is prepared */
+#define FAR		0x4000	/* one that is not, with a level-2 page to take */
+#define OTHER		0x12	/* one that is mapped, without an event */
 #define EVENT_BITS	14
 #define INTID		8200
 #define ITT_SIZE	SZ_64K	/* room for one of MAPPED's size */
@@ -24,6 +25,7 @@
 static struct {
 	struct host_its	*its;
 	phys_addr_t	itt;		/* of MAPPED */
+	phys_addr_t	itt_unmapped;	/* of UNMAPPED */
 	phys_addr_t	free;		/* room for ITTs and level-2 pages */
 	phys_addr_t	guest;
 	u32		start;		/* slot of the first command */
@@ -43,10 +45,10 @@ struct outcome {
 	u64		stats[PKVM_ITS_NR_STATS];
 	u64		executed[256];
 	u64		owners;		/* of all pages, summed up with their addresses */
-	bool		is_mapped[3];
+	bool		is_mapped[4];
 };
 
-static const u32 dev_ids[] = { MAPPED, UNMAPPED, FAR };
+static const u32 dev_ids[] = { MAPPED, UNMAPPED, OTHER, FAR };
 
 static void start(void)
 {
@@ -60,8 +62,9 @@ static void start(void)
 	host.its = its;
 	host.itt = test_map(its, MAPPED, EVENT_BITS);
 	ACCEPT(its, cmd_mapti(MAPPED, 1, INTID, 0));
-	test_prepare(its, UNMAPPED);
-	test_prepare(its, FAR);
+	test_map(its, OTHER, EVENT_BITS);
+	host.itt_unmapped = test_prepare(its, UNMAPPED, 5);
+	its_stage_level2(its, BASER_DEVICES, FAR);
 	host.free = host_alloc(4 * ITT_SIZE, SZ_64K);
 	host.guest = host_alloc(SZ_64K, SZ_64K);
 	mem_give_guest(host.guest);
@@ -69,7 +72,7 @@ static void start(void)
 }
 
 enum {
-	MAPD, REMAPD, MAPD_FAR, UNMAPD, MAPC, UNMAPC, MAPTI, MAPI, MOVI, DISCARD, CLEAR, INT, INV,
+	MAPD, REMAPD, UNMAPD, MAPC, UNMAPC, MAPTI, MAPI, MOVI, DISCARD, CLEAR, INT, INV,
 	INVALL, MOVALL, SYNC, NR_CMDS,
 };
 
@@ -79,13 +82,11 @@ static struct cmd make_cmd(unsigned int nr)
 
 	switch (nr) {
 	case MAPD:
-		return cmd_mapd(UNMAPPED, 5, host.free);
+		return cmd_mapd(UNMAPPED, 5, host.itt_unmapped);
 	case REMAPD:
-		return cmd_mapd(MAPPED, 4, host.free + ITT_SIZE);
-	case MAPD_FAR:
-		return cmd_mapd(FAR, 5, host.free + 2 * ITT_SIZE);
+		return cmd_mapd(MAPPED, EVENT_BITS, host.itt);
 	case UNMAPD:
-		return cmd_unmapd(MAPPED);
+		return cmd_unmapd(OTHER);
 	case MAPC:
 		return cmd_mapc(2, rdbase);
 	case UNMAPC:
@@ -136,7 +137,6 @@ enum change {
 	FLIP_ALL,	/* all words that have been staged, by race_arg */
 	EXCHANGE,	/* the first command for race_arg */
 	EXCHANGE_BOTH,	/* both commands for race_arg */
-	LEVEL1,		/* the level-1 entry for race_arg */
 };
 
 static enum change race_change;
@@ -171,9 +171,6 @@ static void make_change(phys_addr_t phys)
 		fallthrough;
 	case EXCHANGE:
 		write_cmd(0, make_cmd(race_arg));
-		break;
-	case LEVEL1:
-		its_stage_level1_entry(host.its, BASER_DEVICES, FAR, race_arg);
 		break;
 	}
 }
@@ -223,29 +220,35 @@ static void check_records(void)
 {
 	struct host_its *its = host.its;
 	struct its_model *model = its->model;
+	const struct hyp_its_device *device;
 	u32 dev_id, bits = 0;
 	bool is_mapped;
 	unsigned int i;
 
 	EXPECT_EQ(model->errors, 0);
-	for (i = 0; i < ARRAY_SIZE(dev_ids) + NR_SLOTS; i++, bits = 0) {
-		if (i < NR_SLOTS)
-			dev_id = its_committed(its, host.start + i).raw[0] >> 32;
-		else
-			dev_id = dev_ids[i - NR_SLOTS];
-
+	for (i = 0; i < ARRAY_SIZE(dev_ids); i++, bits = 0) {
+		dev_id = dev_ids[i];
 		is_mapped = its_model_is_mapped(model, dev_id);
+		EXPECT_EQ(el2_is_mapped(its->id, dev_id), is_mapped);
 		while (is_mapped && test_accept(its, cmd_event(GITS_CMD_INV, dev_id, BIT(bits))))
 			bits++;
-		EXPECT_EQ(test_accept(its, cmd_unmapd(dev_id)), is_mapped);
+
+		device = el2_device(its->id, dev_id);
+		if (is_mapped) {
+			EXPECT_EQ(bits, device->event_bits);
+			for (bits = 0; bits < BIT(EVENT_BITS); bits++) {
+				u64 word = device->events[bits / 64];
+
+				if (word >> bits % 64 & 1)
+					DISCARD(its, dev_id, bits);
+			}
+			UNMAP(its, dev_id);
+		}
 		EXPECT_EQ(model->errors, 0);
 	}
 
 	its_check_held(its);
 	EXPECT_EQ(mem_page(host.guest)->owner, MEM_GUEST);
-	for (i = 0; i < 4 * ITT_SIZE; i += PAGE_SIZE)
-		EXPECT(!mem_page(host.free + i)->granules);
-	EXPECT(!mem_page(host.itt)->granules);
 }
 
 static void post(struct outcome *out)
@@ -343,44 +346,83 @@ static void exchange_both(void)
 		race_all(EXCHANGE_BOTH, nr);
 }
 
-static void level1_entry(void)
-{
-	start();
-	race_all(LEVEL1, 0);
-	race_all(LEVEL1, ~0ULL);
-	race_all(LEVEL1, GITS_BASER_VALID | host.guest);
-	race_all(LEVEL1, GITS_BASER_VALID | (host.free + 3 * ITT_SIZE));
-	race_all(LEVEL1, GITS_BASER_VALID | (host.free + 2 * ITT_SIZE));
-	race_all(LEVEL1, GITS_BASER_VALID | host.its->staging);
-}
-
-/* The memory itself goes to a guest once EL2 has begun: the command is refused, whole. */
+/*
+ * The level-1 entry of the staging table is read once when a device is prepared, and the
+ * memory goes to a guest at that moment.
+ */
+static u64 race_entry;
 static phys_addr_t race_page;
 
-static void give_guest(phys_addr_t phys, u64 nr)
+static void change_entry(phys_addr_t phys, u64 nr)
 {
-	if (seen.nr++ == race_at)
+	EXPECT_EQ(seen.nr++, 0);
+	if (race_page)
 		EXPECT(mem_give_guest(race_page));
+	else
+		its_stage_level1_entry(host.its, BASER_DEVICES, FAR, race_entry);
 }
 
-static void check_page_goes(phys_addr_t offset, enum pkvm_its_stat reason)
+static int prepare_far(void)
 {
-	for (race_at = 0; race_at < 5; race_at++) {
+	int ret;
+
+	seen.nr = 0;
+	mem_read_hook = change_entry;
+	ret = its_prepare(host.its, FAR, 5, host.free + 2 * ITT_SIZE);
+	mem_read_hook = NULL;
+	EXPECT_EQ(seen.nr, 1);
+
+	return ret;
+}
+
+static void level1_entry(void)
+{
+	phys_addr_t level1;
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
 		start();
-		race_page = offset ? host.free + offset :
-			    its_stage_level2(host.its, BASER_DEVICES, FAR);
-		seen.nr = 0;
-		mem_read_hook = give_guest;
-		REFUSE(host.its, reason, make_cmd(MAPD_FAR));
-		mem_read_hook = NULL;
-		EXPECT_EQ(mem_page(race_page)->owner, MEM_GUEST);
+		level1 = host.its->tables[BASER_DEVICES] + FAR / (SZ_64K / 8) * sizeof(u64);
+
+		const struct {
+			u64	entry;
+			int	ret;
+		} entries[] = {
+			{ 0, -EINVAL },
+			{ ~0ULL, -EINVAL },
+			{ GITS_BASER_VALID | host.guest, -EPERM },
+			{ GITS_BASER_VALID | host.its->staging, -EPERM },
+			{ GITS_BASER_VALID | (host.free + 2 * ITT_SIZE), -EPERM },
+			{ GITS_BASER_VALID | host.free, 0 },
+		};
+
+		race_page = 0;
+		race_entry = entries[i].entry;
+		EXPECT_EQ(prepare_far(), entries[i].ret);
+		EXPECT_EQ(!!el2_device(host.its->id, FAR), !entries[i].ret);
+
+		/* The page is good, but the ITT is part of it. */
+		if (i == 4)
+			EXPECT_EQ(mem_peek(level1), entries[i].entry);
+		else
+			EXPECT_EQ(mem_peek(level1), entries[i].ret ? 0 : entries[i].entry);
+		its_check_held(host.its);
 	}
 }
 
 static void page_goes(void)
 {
-	check_page_goes(2 * ITT_SIZE, PKVM_ITS_REFUSED_BAD_ITT);
-	check_page_goes(0, PKVM_ITS_REFUSED_BAD_LEVEL2);
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		start();
+		race_page = i ? host.free + 2 * ITT_SIZE :
+			    its_stage_level2(host.its, BASER_DEVICES, FAR);
+		EXPECT_EQ(prepare_far(), -EPERM);
+		EXPECT_EQ(mem_page(race_page)->owner, MEM_GUEST);
+		EXPECT(!el2_device(host.its->id, FAR));
+		its_check_held(host.its);
+	}
 }
 
 const struct test race_tests[] = {

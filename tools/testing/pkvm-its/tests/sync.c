@@ -60,14 +60,13 @@ static void unknown_commands(void)
 	const struct cmd args[] = {
 		{},
 		{{ GENMASK_ULL(63, 8), ~0ULL, ~0ULL, ~0ULL }},
-		cmd_mapd(DEV, 5, host_alloc(PAGE_SIZE, PAGE_SIZE)),
+		cmd_mapd(DEV, 5, test_prepare(its, DEV, 5)),
 	};
-	enum pkvm_its_stat reason;
+	enum pkvm_its_verdict reason;
 	unsigned int i;
 	struct cmd cmd;
 	u32 nr;
 
-	test_prepare(its, DEV);
 	for (nr = 0; nr < 256; nr++) {
 		if (is_known(nr))
 			continue;
@@ -91,11 +90,12 @@ static void res0(void)
 	const u64 dev_id = GENMASK_ULL(63, 32) | GENMASK_ULL(7, 0);
 	struct host_its *its = its_up(&machine_default);
 	u64 rdbase = its_model_rdbase(its->model, 1);
+	phys_addr_t itt = test_prepare(its, DEV, 14);
 	const struct {
 		struct cmd	cmd;
 		u64		used[4];
 	} cmds[] = {
-		{ cmd_mapd(DEV, 14, host_alloc(SZ_256K, PAGE_SIZE)),
+		{ cmd_mapd(DEV, 14, itt),
 		  { dev_id, GENMASK_ULL(4, 0), BIT_ULL(63) | GENMASK_ULL(51, 8) } },
 		{ cmd_mapc(2, rdbase),
 		  { 0xff, 0, BIT_ULL(63) | GENMASK_ULL(51, 16) | GENMASK_ULL(15, 0) } },
@@ -106,17 +106,17 @@ static void res0(void)
 		{ cmd_event(GITS_CMD_CLEAR, DEV, 1), { dev_id, GENMASK_ULL(31, 0) } },
 		{ cmd_event(GITS_CMD_INV, DEV, 1), { dev_id, GENMASK_ULL(31, 0) } },
 		{ cmd_event(GITS_CMD_DISCARD, DEV, 1), { dev_id, GENMASK_ULL(31, 0) } },
+		{ cmd_event(GITS_CMD_DISCARD, DEV, 8193), { dev_id, GENMASK_ULL(31, 0) } },
 		{ cmd_invall(2), { 0xff, 0, GENMASK_ULL(15, 0) } },
 		{ cmd_movall(rdbase, 0),
 		  { 0xff, 0, GENMASK_ULL(51, 16), GENMASK_ULL(51, 16) } },
 		{ cmd_sync(rdbase), { 0xff, 0, GENMASK_ULL(51, 16) } },
 		{ cmd_unmapc(2), { 0xff, 0, BIT_ULL(63) | GENMASK_ULL(15, 0) } },
-		{ cmd_unmapd(DEV), { dev_id, 0, BIT_ULL(63) } },
+		{ cmd_unmapd_full(DEV, 14, itt), { dev_id, 0, BIT_ULL(63) } },
 	};
 	struct cmd cmd;
 	unsigned int i, w;
 
-	test_prepare(its, DEV);
 	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
 		cmd = cmds[i].cmd;
 		for (w = 0; w < ARRAY_SIZE(cmd.raw); w++)

@@ -86,17 +86,38 @@ bool test_died(int fd, const char *message);
 
 bool test_accept(struct host_its *its, struct cmd cmd);
 bool test_accept_as(struct host_its *its, struct cmd posted, struct cmd executed);
-bool test_refuse(struct host_its *its, enum pkvm_its_stat reason, struct cmd cmd);
+bool test_refuse(struct host_its *its, enum pkvm_its_verdict reason, struct cmd cmd);
 
-/* @cmd is refused as long as any page of the range is not the host's own. */
-void test_refuse_if_not_hosts(struct host_its *its, enum pkvm_its_stat reason, struct cmd cmd,
-			      phys_addr_t phys, u64 size);
+/* A device is not prepared as long as any page of the range is not the host's own. */
+void test_unprepared_if_not_hosts(struct host_its *its, u64 dev_id, u32 event_bits,
+				  phys_addr_t itt, phys_addr_t phys, u64 size);
 
-/* Has what it takes to map a device, but for the ITT. */
-void test_prepare(struct host_its *its, u32 dev_id);
+/* Has what it takes to map a device, and returns its ITT. */
+phys_addr_t test_prepare(struct host_its *its, u32 dev_id, u32 event_bits);
 
 /* Maps a device in all that takes, and returns its ITT. */
 phys_addr_t test_map(struct host_its *its, u32 dev_id, u32 event_bits);
+
+/* Unmaps a device without events, and gets its memory back. */
+#define UNMAP(its, dev_id)							\
+do {										\
+	if (!test_unmap(its, dev_id))						\
+		mem_fail("%s:%d: not unmapped: %s", __FILE__, __LINE__, #dev_id); \
+} while (0)
+
+bool test_unmap(struct host_its *its, u32 dev_id);
+
+/* Unmaps an event. */
+#define DISCARD(its, dev_id, event_id)	ACCEPT(its, cmd_event(GITS_CMD_DISCARD, dev_id, event_id))
+
+/* EL2 does not prepare a device for @ret, and no memory changes hands. */
+#define UNPREPARED(its, ret, dev_id, event_bits, itt)				\
+do {										\
+	if (!test_unprepared(its, ret, dev_id, event_bits, itt))		\
+		mem_fail("%s:%d: not " #ret ": %s", __FILE__, __LINE__, #itt);	\
+} while (0)
+
+bool test_unprepared(struct host_its *its, int ret, u64 dev_id, u32 event_bits, phys_addr_t itt);
 
 /* The registers of an ITS as they are, and a way to set them behind EL2's back */
 struct test_regs {

@@ -37,6 +37,7 @@
 #include "pkvm_attack.h"
 
 #define VPE			7
+#define DEV_RACE		0x1f20
 
 /*
  * Common parts
@@ -133,12 +134,6 @@ static bool page_vpt(u64 pa, void *arg)
 static u64 victim_target(struct test *t)
 {
 	return t->pvm.victim_pa + getpagesize() / 2;
-}
-
-/* EL2 keeps track of ITTs in these units, which they begin and end with. */
-static u64 itt_unit(void)
-{
-	return getpagesize() / 16;
 }
 
 /* How many bits of EventID it takes for an ITT that is larger than @size. */
@@ -333,7 +328,7 @@ static enum result level2_over_queue(struct test *t)
 {
 	struct its_table *tbl = t->its.devices;
 	u64 slot, itt, target = queue_slot(t), val = 0;
-	u64 before = stat_of(t, "refused_bad_level2");
+	u64 before = stat_of(t, "refused_not_prepared");
 	enum result res = RES_BLOCKED;
 	u32 device;
 
@@ -354,7 +349,7 @@ static enum result level2_over_queue(struct test *t)
 
 	if (!phys_read64(target, &val) && val)
 		res = RES_REACHED;
-	if (confined(t) && stat_of(t, "refused_bad_level2") != before + 1)
+	if (confined(t) && stat_of(t, "refused_not_prepared") != before + 1)
 		res = FAIL(t, "not refused");
 	unmap(t, device);
 	phys_write64(slot, 0);
@@ -370,7 +365,7 @@ static enum result level2_bad_entry(struct test *t)
 {
 	struct its_table *tbl = t->its.devices;
 	u64 slot, itt, page, entries[3], val;
-	u64 before = stat_of(t, "refused_bad_level2");
+	u64 before = stat_of(t, "refused_not_prepared");
 	unsigned int i, nr = 2, order = 0, used = 0;
 	u32 device;
 
@@ -403,7 +398,7 @@ static enum result level2_bad_entry(struct test *t)
 
 	if (used)
 		return RES_REACHED;
-	if (confined(t) && stat_of(t, "refused_bad_level2") != before + nr)
+	if (confined(t) && stat_of(t, "refused_not_prepared") != before + nr)
 		return FAIL(t, "not refused");
 
 	return RES_BLOCKED;
@@ -516,7 +511,7 @@ static enum result level2_forged_contents(struct test *t)
 	if (!tbl->indirect)
 		return RES_SKIP;
 
-	while ((u64)getpagesize() << order < tbl->page_size)
+	while ((u64)getpagesize() << order < its_level2_size(tbl))
 		order++;
 	itt = its_alloc_pages(&t->its, 0);
 	level2 = its_alloc_pages(&t->its, order);
@@ -546,16 +541,16 @@ static enum result level2_forged_contents(struct test *t)
 	return res;
 }
 
-/* Two devices in one page, the entries of the one within those of the other. */
+/* Two devices, the entries of the one within those of the other. */
 static enum result overlapping_itts(struct test *t)
 {
-	unsigned int bits = itt_bits(t, itt_unit());
+	unsigned int bits = itt_bits(t, getpagesize());
 	u64 itt, at, before, val, busy;
 	enum result res;
 
-	busy = confined(t) ? stat_of(t, "refused_itt_busy") : 0;
-	itt = its_alloc_pages(&t->its, 0);
-	at = itt + itt_unit();
+	busy = confined(t) ? stat_of(t, "refused_not_prepared") : 0;
+	itt = its_alloc_pages(&t->its, 3);
+	at = itt + getpagesize();
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, bits, itt, true)) ||
 	    post1(t, its_cmd_mapd(DEV_B, bits, at, true)))
@@ -565,7 +560,7 @@ static enum result overlapping_itts(struct test *t)
 		/* The second is not there, so it cannot have events. */
 		post1(t, its_cmd_mapti(DEV_B, 0, t->lpi, 0));
 		res = look_refused(t, 2);
-		if (res == RES_BLOCKED && stat_of(t, "refused_itt_busy") != busy + 1)
+		if (res == RES_BLOCKED && stat_of(t, "refused_not_prepared") != busy + 1)
 			res = FAIL(t, "not refused for being in use");
 		if (res == RES_BLOCKED && raises(t, DEV_B))
 			res = RES_REACHED;
@@ -589,6 +584,7 @@ static enum result overlapping_itts(struct test *t)
  * Who may access the memory of an ITT while devices come and go
  */
 
+/* The second time, its memory may be another device's. */
 static enum result unmap_twice(struct test *t)
 {
 	enum result res;
@@ -597,8 +593,8 @@ static enum result unmap_twice(struct test *t)
 	itt = its_alloc_pages(&t->its, 0);
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)) ||
-	    post1(t, its_cmd_mapd(DEV_B, EVENT_BITS, itt + getpagesize() / 4, true)) ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, false)) ||
+	    post1(t, its_cmd_mapd(DEV_B, EVENT_BITS, itt, true)) ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, false)))
 		return FAIL(t, "queue");
 
@@ -650,7 +646,7 @@ static enum result remap_over_victim(struct test *t)
 	return given_back(t, itt, res);
 }
 
-/* And by another good one: then that is the one in use. */
+/* And by another good one: that is in use on a direct ITS, EL2 sticks to the first. */
 static enum result remap(struct test *t)
 {
 	enum result res;
@@ -663,13 +659,16 @@ static enum result remap(struct test *t)
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, new, true)))
 		return FAIL(t, "queue");
 
-	res = in_use(t, new);
-	res = given_back(t, old, res);
+	res = in_use(t, confined(t) ? old : new);
+	if (confined(t) && res == RES_BLOCKED)
+		res = look_refused(t, 1);
+	res = given_back(t, new, res);
 	unmap(t, DEV_A);
 
-	return given_back(t, new, res);
+	return given_back(t, old, res);
 }
 
+/* A page is that of one device. The other has no part in it, nor in its return. */
 static enum result two_devices_one_itt_page(struct test *t)
 {
 	enum result res;
@@ -682,10 +681,12 @@ static enum result two_devices_one_itt_page(struct test *t)
 		return FAIL(t, "queue");
 
 	res = in_use(t, itt);
-	unmap(t, DEV_A);
+	if (confined(t) && res == RES_BLOCKED)
+		res = look_refused(t, 1);
+	unmap(t, DEV_B);
 	if (res == RES_BLOCKED)
 		res = in_use(t, itt);
-	unmap(t, DEV_B);
+	unmap(t, DEV_A);
 
 	return given_back(t, itt, res);
 }
@@ -696,8 +697,8 @@ static enum result two_devices_one_itt_page(struct test *t)
  */
 static enum result itt_last_page(struct test *t)
 {
-	unsigned int bits = itt_bits(t, 2 * itt_unit());
-	u64 back = itt_unit(), itt = t->pvm.victim_pa - back;
+	unsigned int bits = itt_bits(t, getpagesize());
+	u64 back = getpagesize(), itt = t->pvm.victim_pa - back;
 	u32 event = back / t->its.itt_entry_size + 1;
 	enum result res;
 
@@ -763,9 +764,8 @@ static enum result disabled_unmap(struct test *t)
 	if (ret || its_sync(&t->its))
 		return FAIL(t, "queue");
 
-	/* EL2 looks at what it has deferred when there is something to do. */
-	if (post1(t, its_cmd_sync(t->its.rdbase)))
-		return FAIL(t, "queue");
+	/* EL2 is asked for the memory again. */
+	unmap(t, DEV_A);
 
 	return given_back(t, itt, res);
 }
@@ -1264,7 +1264,7 @@ static enum result bad_fields(struct test *t)
 		const char *reason;
 	} bad[] = {
 		{ its_cmd_mapd(0xffffff00, EVENT_BITS, itt, true), "bad_device" },
-		{ its_cmd_mapd(DEV_B, 32, itt, true), "bad_size" },
+		{ its_cmd_mapd(DEV_B, 32, itt, true), "not_prepared" },
 		{ its_cmd_mapti(DEV_NONE, 0, t->lpi, 0), "not_mapped" },
 		{ its_cmd_mapti(DEV_A, NR_EVENTS, t->lpi, 0), "bad_event" },
 		{ its_cmd_mapti(DEV_A, 0, t->lpi, 0xffff), "bad_icid" },
@@ -1384,7 +1384,9 @@ static enum result vmapp_over_victim(struct test *t)
  * are for whoever reads the commands more than once.
  */
 #define RACE_ROUNDS		512
-#define RACE_DEVICES		(ITS_MAX_BATCH / 3)
+#define RACE_CMDS		4
+#define RACE_ORDER		4
+#define RACE_DEVICES		(ITS_MAX_BATCH / RACE_CMDS)
 
 struct race {
 	u64 *queue;
@@ -1422,10 +1424,11 @@ static void *race_thread(void *arg)
 			continue;
 
 		for (i = 0; i < RACE_DEVICES; i++)
-			race_store(race, slot - 1 + 3 * i, race->bad);
+			race_store(race, slot - 1 + RACE_CMDS * i, race->bad);
 		atomic_fetch_add(&race->passes, 1);
 		for (i = 0; i < RACE_DEVICES; i++)
-			race_store(race, slot - 1 + 3 * i, race->good);
+			race_store(race, slot - 1 + RACE_CMDS * i,
+				   race->good + i * getpagesize());
 	}
 
 	return NULL;
@@ -1472,7 +1475,7 @@ static int race_round(struct test *t, struct race *race,
 
 static enum result staging_race(struct test *t)
 {
-	struct its_cmd cmds[3 * RACE_DEVICES];
+	struct its_cmd cmds[RACE_CMDS * RACE_DEVICES];
 	enum result res = RES_BLOCKED;
 	unsigned int i, round;
 	struct race race = {};
@@ -1489,15 +1492,19 @@ static enum result staging_race(struct test *t)
 		race.cpu++;
 	CPU_CLR(race.cpu, &mine);
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = its_alloc_pages(&t->its, RACE_ORDER);
 	race.queue = phys_map(t->its.queue, t->its.queue_size);
 	if (!itt || !race.queue)
 		return FAIL(t, "cannot map the queue");
 
 	for (i = 0; i < RACE_DEVICES; i++) {
-		cmds[3 * i] = its_cmd_mapd(DEV_A, EVENT_BITS, itt, true);
-		cmds[3 * i + 1] = its_cmd_mapti(DEV_A, 0, t->lpi, 0);
-		cmds[3 * i + 2] = its_cmd_mapd(DEV_A, EVENT_BITS, itt, false);
+		struct its_cmd *cmd = cmds + RACE_CMDS * i;
+		u64 itt_i = itt + i * getpagesize();
+
+		cmd[0] = its_cmd_mapd(DEV_RACE + i, EVENT_BITS, itt_i, true);
+		cmd[1] = its_cmd_mapti(DEV_RACE + i, 0, t->lpi, 0);
+		cmd[2] = its_cmd_event(GITS_CMD_DISCARD, DEV_RACE + i, 0);
+		cmd[3] = its_cmd_mapd(DEV_RACE + i, EVENT_BITS, itt_i, false);
 	}
 	race.words = t->its.queue_size / sizeof(u64);
 	race.good = cmds[0].w[2];
@@ -1521,7 +1528,7 @@ static enum result staging_race(struct test *t)
 	pthread_join(thread, NULL);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	phys_unmap(race.queue, t->its.queue_size);
-	unmap(t, DEV_A);
+	its_post(&t->its, cmds, ARRAY_SIZE(cmds));
 
 	ksft_print_msg("%u rounds, %llu commands refused\n", round,
 		       (unsigned long long)refused(t));

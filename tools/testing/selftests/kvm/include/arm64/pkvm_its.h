@@ -147,6 +147,7 @@ int its_queue(struct its *its, const struct its_cmd *cmds, unsigned int nr);
 int its_sync(struct its *its);
 u64 its_alloc_pages(struct its *its, unsigned int order);
 struct its_table *its_table(struct its *its, unsigned int type);
+u64 its_level2_size(const struct its_table *t);
 int its_reserve(struct its *its, struct its_table *t, u32 id);
 
 struct its_cmd its_cmd_mapd(u32 device, unsigned int event_bits, u64 itt,

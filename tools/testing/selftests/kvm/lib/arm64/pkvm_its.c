@@ -842,6 +842,19 @@ struct its_table *its_table(struct its *its, unsigned int type)
 }
 
 /**
+ * its_level2_size() - Size of the memory that the driver allocates for a level-2 page
+ * @t: the table
+ *
+ * EL2 keeps a pointer for each DeviceID behind the page.
+ *
+ * Return: bytes.
+ */
+u64 its_level2_size(const struct its_table *t)
+{
+	return t->page_size + t->per_page * sizeof(u64);
+}
+
+/**
  * its_reserve() - Make sure that there is memory for an entry of a table
  * @its: the ITS
  * @t: the table
@@ -865,7 +878,7 @@ int its_reserve(struct its *its, struct its_table *t, u32 id)
 	if (entry & GITS_BASER_VALID)
 		return 0;
 
-	while ((u64)getpagesize() << order < t->page_size)
+	while ((u64)getpagesize() << order < its_level2_size(t))
 		order++;
 	pa = its_alloc_pages(its, order);
 	if (!pa)

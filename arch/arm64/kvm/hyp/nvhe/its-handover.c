@@ -1,0 +1,698 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Confinement of GICv3 ITSs: hand-over.
+ *
+ * The host registers each ITS, and activates it, before it is deprivileged. What it
+ * says then is believed, and still checked against the hardware's registers: a driver
+ * that is mistaken must not leave a hole either. From activation on, EL2 owns the
+ * memory that the hardware reads and writes, and the control frame is a guarded MMIO
+ * region.
+ *
+ * Nothing in here can be called by a host that is deprivileged.
+ */
+
+#include <linux/bitfield.h>
+#include <linux/io.h>
+#include <linux/irqchip/arm-gic-v3.h>
+#include <linux/kvm_host.h>
+#include <linux/log2.h>
+#include <linux/nospec.h>
+#include <linux/overflow.h>
+#include <linux/sizes.h>
+
+#include <asm/arch_gicv3.h>
+#include <asm/kvm_mmu.h>
+
+#include <nvhe/its.h>
+#include <nvhe/mem_protect.h>
+#include <nvhe/memory.h>
+#include <nvhe/mm.h>
+#include <nvhe/mmio_guard.h>
+
+/* No ITS needs that much state: a limit for the arithmetic */
+#define ITS_STATE_MAX_PAGES	BIT(20)
+
+/* As many as there can be guarded regions */
+static struct hyp_its *hyp_its_nodes[MMIO_GUARD_MAX];
+static u32 nr_hyp_its;
+static bool pvms_refused;
+
+#ifdef CONFIG_PKVM_ITS_REFERENCE
+/* Set by the host, from its command line, before it is deprivileged */
+bool pkvm_its_reference;
+#endif
+
+/**
+ * hyp_its_get - find an ITS
+ * @id: its ID, from the host
+ *
+ * Return: the ITS, or NULL if there is none.
+ */
+struct hyp_its *hyp_its_get(u32 id)
+{
+	if (id >= nr_hyp_its)
+		return NULL;
+
+	return hyp_its_nodes[array_index_nospec(id, nr_hyp_its)];
+}
+
+/**
+ * hyp_its_count - the number of IDs that have been given to ITSs
+ *
+ * Return: the number. Some may be of ITSs that are gone.
+ */
+u32 hyp_its_count(void)
+{
+	return nr_hyp_its;
+}
+
+static void its_unshare(void *virt, u64 size)
+{
+	u64 pfn = hyp_virt_to_pfn(virt), nr = size >> PAGE_SHIFT;
+
+	while (nr--)
+		WARN_ON(__pkvm_host_unshare_hyp(pfn + nr));
+}
+
+/**
+ * its_pin - share memory of the host with EL2, and see to it that it stays shared
+ * @phys: physical address, page-aligned
+ * @size: bytes, a multiple of the page size
+ * @virt: set to where EL2 maps it
+ *
+ * Context: the host is not deprivileged yet, and serialises the calls.
+ * Return: 0 or a negative error, with nothing shared.
+ */
+int its_pin(phys_addr_t phys, u64 size, void **virt)
+{
+	u64 done;
+	int ret;
+
+	if (!PAGE_ALIGNED(phys) || !PAGE_ALIGNED(size))
+		return -EINVAL;
+
+	*virt = hyp_phys_to_virt(phys);
+
+	for (done = 0; done < size; done += PAGE_SIZE) {
+		ret = __pkvm_host_share_hyp(hyp_phys_to_pfn(phys + done));
+		if (ret)
+			goto err_unshare;
+	}
+
+	ret = hyp_pin_shared_mem(*virt, *virt + size);
+	if (!ret)
+		return 0;
+
+err_unshare:
+	its_unshare(*virt, done);
+
+	return ret;
+}
+
+/**
+ * its_unpin - undo its_pin()
+ * @virt: where EL2 maps the memory
+ * @size: bytes, as it was pinned
+ */
+void its_unpin(void *virt, u64 size)
+{
+	hyp_unpin_shared_mem(virt, virt + size);
+	its_unshare(virt, size);
+}
+
+static void its_destroy_table(struct hyp_its *its, struct hyp_its_table *table)
+{
+	u32 i;
+
+	for (i = 0; i < table->nr_level2; i++) {
+		u64 entry = le64_to_cpu(table->level1[i]);
+
+		if (entry & GITS_BASER_VALID)
+			its_return_pages(its, entry & ~GITS_BASER_VALID, table->level2_size);
+	}
+
+	if (table->pinned)
+		its_unpin((void *)table->staging, table->size);
+
+	if (table->taken)
+		its_return_pages(its, table->phys, table->size);
+}
+
+/* GICv4.1 ITSs may share their vPE table: with the same address, whatever the attributes. */
+static bool its_vpe_table_is_taken(phys_addr_t phys)
+{
+	u32 id, i;
+
+	for (id = 0; id < nr_hyp_its; id++) {
+		for (i = 0; hyp_its_nodes[id] && i < GITS_BASER_NR_REGS; i++) {
+			const struct hyp_its_table *table = &hyp_its_nodes[id]->tables[i];
+
+			if (GITS_BASER_TYPE(table->baser) == GITS_BASER_TYPE_VCPU &&
+			    table->phys == phys)
+				return true;
+		}
+	}
+
+	return false;
+}
+
+/* Take the level-2 pages there are, and zero the records behind those of the device table */
+static int its_take_level2_pages(struct hyp_its *its, struct hyp_its_table *table, u64 nr_level1)
+{
+	for (; table->nr_level2 < nr_level1; table->nr_level2++) {
+		u64 entry = le64_to_cpu(table->level1[table->nr_level2]);
+		phys_addr_t phys;
+		int ret;
+
+		if (!(entry & GITS_BASER_VALID))
+			continue;
+
+		ret = its_check_level2(table, entry, &phys);
+		if (!ret)
+			ret = its_donate_pages(its, phys, table->level2_size);
+		if (ret)
+			return ret;
+
+		memset(hyp_phys_to_virt(phys) + table->page_size, 0,
+		       table->level2_size - table->page_size);
+	}
+
+	return 0;
+}
+
+static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
+			  const struct its_staging_table *desc)
+{
+	u32 entry_size = GITS_BASER_ENTRY_SIZE(desc->baser);
+	bool indirect = desc->baser & GITS_BASER_INDIRECT;
+	u64 size, type = GITS_BASER_TYPE(desc->baser);
+	void *staging;
+	int ret;
+
+	table->page_size = its_staging_page_size(desc->baser);
+	table->noncoherent = !(desc->baser & GITS_BASER_SHAREABILITY_MASK);
+
+	if (table->page_size == SZ_64K)
+		table->phys = GITS_BASER_ADDR_48_to_52(desc->baser);
+	else
+		table->phys = desc->baser & GENMASK_ULL(47, 12);
+
+	size = (u64)GITS_BASER_NR_PAGES(desc->baser) * table->page_size;
+	table->size = ALIGN(size, PAGE_SIZE);
+
+	/* Where the driver's memory is, not where a register that dropped bits says it is */
+	if (table->phys != desc->base)
+		return -EINVAL;
+
+	/* No driver has a two-level table of collections. */
+	if (!IS_ALIGNED(table->phys, table->page_size) || indirect != !!desc->staging ||
+	    (indirect && type == GITS_BASER_TYPE_COLLECTION))
+		return -EINVAL;
+
+	/* It is with the ITS that came first. */
+	if (type == GITS_BASER_TYPE_VCPU && its_vpe_table_is_taken(table->phys))
+		return 0;
+
+	ret = its_donate_pages(its, table->phys, table->size);
+	if (ret)
+		return ret;
+
+	table->taken = true;
+
+	if (!indirect) {
+		table->nr_ids = size / entry_size;
+		return 0;
+	}
+
+	table->ids_shift = ilog2(table->page_size / entry_size);
+	if (BIT(table->ids_shift) * entry_size != table->page_size)
+		return -EINVAL;
+
+	table->nr_ids = size / GITS_LVL1_ENTRY_SIZE << table->ids_shift;
+	table->level1 = hyp_phys_to_virt(table->phys);
+	table->level2_size = ALIGN(table->page_size, PAGE_SIZE);
+	if (type == GITS_BASER_TYPE_DEVICE)
+		table->level2_size = its_staging_level2_size(desc->baser);
+
+	ret = its_pin(desc->staging, table->size, &staging);
+	if (ret)
+		return ret;
+
+	table->pinned = true;
+	table->staging = staging;
+
+	return its_take_level2_pages(its, table, size / GITS_LVL1_ENTRY_SIZE);
+}
+
+static int its_take_tables(struct hyp_its *its, const struct its_staging_desc *desc)
+{
+	u64 nr_collections = 0;
+	int i, ret;
+
+	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
+		struct hyp_its_table *table = &its->tables[i];
+		u64 baser = gits_read_baser(its->base + GITS_BASER + i * sizeof(u64));
+
+		if (!(baser & GITS_BASER_VALID)) {
+			if (desc->tables[i].baser)
+				return -EINVAL;
+			continue;
+		}
+
+		if (baser != desc->tables[i].baser)
+			return -EINVAL;
+
+		ret = its_take_table(its, table, &desc->tables[i]);
+		if (!ret && GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_DEVICE && its->devices)
+			ret = -EINVAL;
+		if (ret)
+			return ret;
+
+		table->baser = baser;
+		if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_DEVICE)
+			its->devices = table;
+		else if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_COLLECTION)
+			nr_collections = table->nr_ids;
+	}
+
+	/* ICIDs are 16 bits in commands. Those below HCC take no room in the table. */
+	its->nr_icids = min_t(u64, SZ_64K, max_t(u64, nr_collections, GITS_TYPER_HCC(desc->typer)));
+
+	return 0;
+}
+
+/* What GITS_TYPER promises, as far as the tables have room for it */
+static void its_set_limits(struct hyp_its *its, u64 typer)
+{
+	its->nr_devices = BIT_ULL(FIELD_GET(GITS_TYPER_DEVBITS, typer) + 1);
+	if (its->devices)
+		its->nr_devices = min(its->nr_devices, its->devices->nr_ids);
+
+	its->event_bits = min_t(u32, FIELD_GET(GITS_TYPER_IDBITS, typer) + 1,
+				ITS_STAGING_MAX_EVENT_BITS);
+	its->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer) + 1;
+}
+
+static bool its_rdbases_are_sorted(const struct its_staging_desc *desc)
+{
+	u32 i;
+
+	for (i = 0; i < desc->nr_rdbases; i++) {
+		if (desc->rdbases[i] & ~GENMASK_ULL(51, 16))
+			return false;
+
+		if (i && desc->rdbases[i] <= desc->rdbases[i - 1])
+			return false;
+	}
+
+	return i;
+}
+
+/*
+ * The memory that struct hyp_its is at the start of has more behind it: the descriptor, of
+ * which the RDbases are kept, and the devices if there are no level-2 pages for them.
+ */
+static int its_place_state(struct hyp_its *its, const struct its_staging_desc *desc)
+{
+	u64 pos = ALIGN(sizeof(*its) + struct_size(desc, rdbases, desc->nr_rdbases), sizeof(u64));
+	u64 size = its->nr_pages << PAGE_SHIFT, records = pkvm_its_flat_records_size(desc);
+
+	if (pos > size || records > size - pos)
+		return -EINVAL;
+
+	its->nr_rdbases = desc->nr_rdbases;
+	its->rdbases = desc->rdbases;
+	if (records) {
+		its->flat_records = (void *)its + pos;
+		memset(its->flat_records, 0, records);
+	}
+
+	return 0;
+}
+
+static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *desc)
+{
+	its->cbaser = gits_read_cbaser(its->base + GITS_CBASER);
+	its->queue_phys = GITS_CBASER_ADDRESS(its->cbaser);
+	its->queue_size = ((its->cbaser & 0xff) + 1) * SZ_4K;
+
+	if (!(its->cbaser & GITS_CBASER_VALID) || its->cbaser != desc->cbaser)
+		return -EINVAL;
+
+	/* Where the driver's memory is, not where a register that dropped bits says it is */
+	if (its->queue_phys != desc->hw_queue)
+		return -EINVAL;
+
+	/* IHI 0069, GITS_CBASER: an ITS may take bits [15:12] of the address for zero. */
+	if (!IS_ALIGNED(its->queue_phys, SZ_64K) || !PAGE_ALIGNED(its->queue_size) ||
+	    !its_drives(its, its->queue_phys, its->queue_size))
+		return -EINVAL;
+
+	return 0;
+}
+
+static void its_destroy(struct hyp_its *its)
+{
+	u64 pfn = hyp_virt_to_pfn(its), nr_pages = its->nr_pages;
+	int i;
+
+	if (its->guarded) {
+		mmio_guard_remove(its->phys);
+		WARN_ON(host_stage2_guard_mmio(its->phys, ITS_FRAME_SIZE));
+	}
+
+	if (its->queue_pinned)
+		its_unpin((void *)its->staging, its->queue_size);
+
+	for (i = 0; i < GITS_BASER_NR_REGS; i++)
+		its_destroy_table(its, &its->tables[i]);
+
+	WARN_ON(__pkvm_hyp_donate_host(pfn, nr_pages));
+}
+
+/* A driver's quirks may lower the number of DeviceIDs, and raise the size of entries. */
+static bool its_typer_is_sane(u64 typer, const struct its_staging_desc *desc)
+{
+	u32 size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, desc->typer);
+
+	if ((typer ^ desc->typer) & ~(GITS_TYPER_DEVBITS | GITS_TYPER_ITT_ENTRY_SIZE))
+		return false;
+
+	return FIELD_GET(GITS_TYPER_DEVBITS, desc->typer) <= FIELD_GET(GITS_TYPER_DEVBITS, typer) &&
+	       size >= FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer) &&
+	       desc->itt_entry_size == size + 1;
+}
+
+static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc)
+{
+	unsigned long base;
+	void *staging;
+	u64 typer;
+	int ret;
+
+	if (!IS_ALIGNED(desc->base, ITS_FRAME_SIZE) || !desc->lpi_bits || desc->lpi_bits > 24 ||
+	    !desc->addr_bits || desc->addr_bits > 52)
+		return -EINVAL;
+
+	if (!its_rdbases_are_sorted(desc))
+		return -EINVAL;
+
+	its->phys = desc->base;
+	its->addr_bits = desc->addr_bits;
+	ret = __pkvm_create_private_mapping(desc->base, ITS_FRAME_SIZE, PAGE_HYP_DEVICE, &base);
+	if (ret)
+		return ret;
+
+	its->base = (void __iomem *)base;
+	typer = gic_read_typer(its->base + GITS_TYPER);
+	if (!its_typer_is_sane(typer, desc))
+		return -EINVAL;
+
+	ret = its_check_queue(its, desc);
+	if (ret)
+		return ret;
+
+	ret = its_take_tables(its, desc);
+	if (ret)
+		return ret;
+
+	its_set_limits(its, desc->typer);
+
+	ret = its_place_state(its, desc);
+	if (ret)
+		return ret;
+
+	ret = its_pin(desc->queue, its->queue_size, &staging);
+	if (ret)
+		return ret;
+
+	its->staging = staging;
+	its->queue_pinned = true;
+	its->committed = hyp_phys_to_virt(its->queue_phys);
+	its->nr_cmds = its->queue_size / sizeof(struct its_cmd_block);
+	its->queue_noncoherent = desc->queue_noncoherent;
+	its->one_by_one = pkvm_its_is_reference();
+	its->nr_lpis = BIT(desc->lpi_bits);
+
+	ret = mmio_guard_add(its->phys, ITS_FRAME_SIZE,
+			     pkvm_its_is_reference() ? &its_reference_ops : &its_guard_ops, its);
+	if (ret)
+		return ret;
+
+	ret = host_stage2_guard_mmio(its->phys, ITS_FRAME_SIZE);
+	if (ret)
+		mmio_guard_remove(its->phys);
+	else
+		its->guarded = true;
+
+	return ret;
+}
+
+/**
+ * __pkvm_its_register - prepare the confinement of an ITS
+ * @pfn: first page of the memory for EL2's state of it, with a struct its_staging_desc
+ *	 behind the room for struct hyp_its
+ * @nr_pages: number of pages
+ *
+ * Takes the memory that the host does not access any more: tables and level-2 pages. The
+ * command queue follows with __pkvm_its_activate().
+ *
+ * Context: the host is not deprivileged yet, and serialises the calls.
+ * Return: an ID for the ITS, or a negative error, with nothing taken.
+ */
+int __pkvm_its_register(u64 pfn, u64 nr_pages)
+{
+	struct hyp_its *its = hyp_phys_to_virt(hyp_pfn_to_phys(pfn));
+	struct its_staging_desc *desc = (void *)(its + 1);
+	u64 size = nr_pages << PAGE_SHIFT;
+	int ret;
+
+	if (nr_hyp_its == ARRAY_SIZE(hyp_its_nodes))
+		return -ENOSPC;
+
+	if (nr_pages > ITS_STATE_MAX_PAGES || size < sizeof(*its) + sizeof(*desc))
+		return -EINVAL;
+
+	ret = __pkvm_host_donate_hyp(pfn, nr_pages);
+	if (ret)
+		return ret;
+
+	memset(its, 0, sizeof(*its));
+	hyp_spin_lock_init(&its->mem_lock);
+	hyp_spin_lock_init(&its->lock);
+	its->nr_pages = nr_pages;
+	its->held_pages = nr_pages;
+
+	if (struct_size(desc, rdbases, desc->nr_rdbases) > size - sizeof(*its)) {
+		ret = -EINVAL;
+		goto err_destroy;
+	}
+
+	ret = its_init_one(its, desc);
+	if (ret)
+		goto err_destroy;
+
+	hyp_its_nodes[nr_hyp_its] = its;
+
+	return nr_hyp_its++;
+
+err_destroy:
+	its_destroy(its);
+
+	return ret;
+}
+
+/**
+ * __pkvm_its_adopt_device - take over a device that is mapped already
+ * @id: ID of the ITS
+ * @dev_id: DeviceID
+ * @event_bits: number of EventID bits
+ * @itt: physical address of the ITT, which has its_staging_itt_size() bytes
+ *
+ * Context: the host is not deprivileged yet, and serialises the calls. To be called before
+ * __pkvm_its_activate().
+ * Return: 0 or a negative error.
+ */
+int __pkvm_its_adopt_device(u32 id, u32 dev_id, u32 event_bits, phys_addr_t itt)
+{
+	struct hyp_its *its = hyp_its_get(id);
+	struct hyp_its_device **slot;
+	int ret;
+
+	if (!its || its->active || !event_bits || event_bits > its->event_bits)
+		return -EINVAL;
+
+	slot = its_find_device(its, dev_id);
+	if (!slot || *slot)
+		return -EINVAL;
+
+	ret = its_donate_pages(its, itt, its_staging_itt_size(its->itt_entry_size, event_bits));
+	if (ret)
+		return ret;
+
+	*slot = its_init_device(its, event_bits, itt, HYP_ITS_DEVICE_MAPPED);
+
+	return 0;
+}
+
+/**
+ * __pkvm_its_activate - commit commands from the staging queue from now on
+ * @id: ID of the ITS
+ * @offset: where the read and the write pointer are, in bytes
+ *
+ * Context: the host is not deprivileged yet, and does not let anyone post commands
+ * meanwhile. Takes constant time.
+ * Return: 0 or a negative error, with nothing changed.
+ */
+int __pkvm_its_activate(u32 id, u32 offset)
+{
+	struct hyp_its *its = hyp_its_get(id);
+	int ret;
+
+	if (!its || its->active)
+		return -EINVAL;
+
+	if (!IS_ALIGNED(offset, sizeof(struct its_cmd_block)) || offset >= its->queue_size)
+		return -EINVAL;
+
+	if (readl_relaxed(its->base + GITS_CREADR) != offset ||
+	    readl_relaxed(its->base + GITS_CWRITER) != offset ||
+	    !its_bases_match(its))
+		return -EBUSY;
+
+	ret = its_donate_pages(its, its->queue_phys, its->queue_size);
+	if (ret)
+		return ret;
+
+	its_start_queue(its, offset / sizeof(struct its_cmd_block));
+	its->ctlr = readl_relaxed(its->base + GITS_CTLR);
+	its->active = true;
+
+	return 0;
+}
+
+/**
+ * __pkvm_its_adopt_event - take over an event that is mapped already
+ * @id: ID of an ITS that is active
+ * @dev_id: DeviceID of a device that was adopted
+ * @event_id: EventID
+ *
+ * Context: the host is not deprivileged yet, and does not let anyone post commands
+ * meanwhile.
+ * Return: 0 or -EINVAL.
+ */
+int __pkvm_its_adopt_event(u32 id, u32 dev_id, u32 event_id)
+{
+	struct hyp_its *its = hyp_its_get(id);
+	struct hyp_its_device **slot;
+
+	if (!its || !its->active)
+		return -EINVAL;
+
+	slot = its_find_device(its, dev_id);
+	if (!slot || !*slot || event_id >> (*slot)->event_bits)
+		return -EINVAL;
+
+	its_set_event(*slot, event_id, true);
+
+	return 0;
+}
+
+/**
+ * __pkvm_its_unregister - undo __pkvm_its_register() and __pkvm_its_adopt_device()
+ * @id: ID of an ITS that is not active
+ *
+ * Context: the host is not deprivileged yet, and serialises the calls.
+ * Return: 0 or -EINVAL.
+ */
+int __pkvm_its_unregister(u32 id)
+{
+	struct hyp_its *its = hyp_its_get(id);
+	struct hyp_its_device **slot;
+	u64 dev_id;
+
+	if (!its || its->active)
+		return -EINVAL;
+
+	for (dev_id = 0; dev_id < its->nr_devices; dev_id++) {
+		slot = its_find_device(its, dev_id);
+		if (!slot)	/* nor is there for any other in the same level-2 page */
+			dev_id |= BIT_ULL(its->devices->ids_shift) - 1;
+		else if (*slot)
+			its_return_pages(its, (*slot)->itt,
+					 its_staging_itt_size(its->itt_entry_size,
+							      (*slot)->event_bits));
+	}
+
+	hyp_its_nodes[id] = NULL;
+	its_destroy(its);
+
+	return 0;
+}
+
+/* The host has no business with this ITS: reads are harmless, writes go nowhere. */
+static void its_fence_write(void *priv, u64 offset, u64 val, unsigned int size)
+{
+}
+
+static const struct mmio_guard_ops its_fence_ops = {
+	.write	= its_fence_write,
+};
+
+/**
+ * __pkvm_its_fence - keep the host from using an ITS that it does not drive
+ * @base: physical address of the control frame
+ * @present: the ITS is there, and its registers can be accessed
+ *
+ * An ITS that is running, on whatever firmware or a driver that gave up has left to it, is
+ * beyond help: nobody knows who the memory belongs to by now.
+ *
+ * Context: the host is not deprivileged yet, and serialises the calls.
+ * Return: 0, -EBUSY if the ITS is not quiescent, or another negative error.
+ */
+int __pkvm_its_fence(phys_addr_t base, bool present)
+{
+	unsigned long va;
+	int ret;
+
+	if (present) {
+		ret = __pkvm_create_private_mapping(base, ITS_FRAME_SIZE, PAGE_HYP_DEVICE, &va);
+		if (ret)
+			return ret;
+
+		if (!its_is_quiescent((void __iomem *)va))
+			return -EBUSY;
+	}
+
+	ret = mmio_guard_add(base, ITS_FRAME_SIZE, &its_fence_ops, NULL);
+	if (ret)
+		return ret;
+
+	ret = host_stage2_guard_mmio(base, ITS_FRAME_SIZE);
+	if (ret)
+		mmio_guard_remove(base);
+
+	return ret;
+}
+
+/**
+ * __pkvm_its_refuse_pvms - have EL2 refuse protected VMs
+ *
+ * For a host that could not have its ITSs confined. There is no way back.
+ *
+ * Context: the host is not deprivileged yet.
+ */
+void __pkvm_its_refuse_pvms(void)
+{
+	pvms_refused = true;
+}
+
+/**
+ * pkvm_its_pvms_refused - tell whether an ITS may reach the memory of protected VMs
+ *
+ * Return: true if the host said so with __pkvm_its_refuse_pvms().
+ */
+bool pkvm_its_pvms_refused(void)
+{
+	return pvms_refused;
+}
