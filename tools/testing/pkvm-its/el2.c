@@ -57,6 +57,7 @@ void el2_reset(void)
 	nr_hyp_its = 0;
 	pvms_refused = false;
 	nr_mmio_guards = 0;
+	memset(mmio_guards, 0, sizeof(mmio_guards));
 	hyp_rdists = NULL;
 	nr_hyp_rdists = 0;
 	rdists_prop_size = 0;

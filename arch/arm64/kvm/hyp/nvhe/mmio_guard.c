@@ -14,6 +14,7 @@
  * be taken yet. It is read without a lock after that.
  */
 
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -24,6 +25,9 @@
 /* Ascending, so that finding one takes a binary search */
 static struct mmio_guard mmio_guards[MMIO_GUARD_MAX];
 static unsigned int nr_mmio_guards;
+
+/* Where the last address was found, to look there first: most writes are of a few devices */
+static unsigned int mmio_guard_last;
 
 /* The number of regions that start at or below an address */
 static unsigned int mmio_guard_rank(phys_addr_t addr)
@@ -128,6 +132,7 @@ void mmio_guard_remove(phys_addr_t start)
 
 	memmove(&mmio_guards[i - 1], &mmio_guards[i], (nr_mmio_guards - i) * sizeof(*mmio_guards));
 	nr_mmio_guards--;
+	mmio_guards[nr_mmio_guards] = (struct mmio_guard) {};
 }
 
 /**
@@ -141,16 +146,21 @@ void mmio_guard_remove(phys_addr_t start)
  */
 const struct mmio_guard *mmio_guard_find(phys_addr_t addr)
 {
-	unsigned int i = mmio_guard_rank(addr);
-	const struct mmio_guard *guard;
+	const struct mmio_guard *guard = &mmio_guards[READ_ONCE(mmio_guard_last)];
+	unsigned int i;
 	u64 offset;
 
-	if (!i)
-		return NULL;
+	if (addr < guard->start || addr >= guard->end) {
+		i = mmio_guard_rank(addr);
+		if (!i)
+			return NULL;
 
-	guard = &mmio_guards[i - 1];
-	if (addr >= guard->end)
-		return NULL;
+		guard = &mmio_guards[i - 1];
+		if (addr >= guard->end)
+			return NULL;
+
+		WRITE_ONCE(mmio_guard_last, i - 1);
+	}
 
 	if (!guard->stride)
 		return guard;
