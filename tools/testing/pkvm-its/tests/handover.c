@@ -760,6 +760,21 @@ static void adopt_device(void)
 	its_check_held(its);
 }
 
+/* What lies behind a level-2 page that is there already is no record. */
+static void level2_with_contents(void)
+{
+	phys_addr_t level2;
+
+	start(&machine_default);
+	level2 = its_stage_level2(its, BASER_DEVICES, DEV);
+	EXPECT(mem_host_fill(level2 + SZ_64K, level2_size() - SZ_64K, level2));
+	EXPECT(!its_hand_over(its));
+	EXPECT(!el2_device(its->id, DEV));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_MAPPED, cmd_unmapd(DEV));
+	test_map(its, DEV, EVENT_BITS);
+	its_check_held(its);
+}
+
 /* An event of one that is there, and never again once the host is not trusted */
 static void adopt_event(void)
 {
@@ -1356,6 +1371,7 @@ const struct test handover_tests[] = {
 	TEST(failing_activate),
 	TEST(failing_fence),
 	TEST(adopt_device),
+	TEST(level2_with_contents),
 	TEST(adopt_event),
 	TEST(adopt_device_refusals),
 	TEST(activate_elsewhere),
