@@ -597,7 +597,6 @@ static void check_end(u64 errors)
 	if (held != nr_its + mem_count(MEM_EL2) - 1)
 		mem_fail("%llu pages are counted as held, not %llu", (unsigned long long)held,
 			 (unsigned long long)(nr_its + mem_count(MEM_EL2) - 1));
-
 }
 
 static void report(void)

@@ -483,7 +483,8 @@ static void sync_behind(void)
 
 	for (start = nr - 9; start != 3; start = (start + 1) % nr) {
 		for (i = 0; i < 32; i++)
-			check_sync_behind(start, i & 1 ? 3 : 0, i & 2 ? 2 : 0, i & 4 ? 2 : 0, i & 8);
+			check_sync_behind(start, i & 1 ? 3 : 0, i & 2 ? 2 : 0, i & 4 ? 2 : 0,
+					  i & 8);
 	}
 
 	check_sync_behind(7, 50, 30, 30, false);
