@@ -846,7 +846,7 @@ static void adopt_device_refusals(void)
 	held = its_stat(its, PKVM_ITS_HELD_PAGES);
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
 		EXPECT_EQ(__pkvm_its_adopt_device(refused[i].id, refused[i].dev_id,
-						refused[i].event_bits, refused[i].itt),
+						  refused[i].event_bits, refused[i].itt),
 			  refused[i].ret);
 		EXPECT_EQ(its_stat(its, PKVM_ITS_HELD_PAGES), held);
 		its_check_held(its);
