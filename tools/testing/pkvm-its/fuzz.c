@@ -563,7 +563,8 @@ static void check_end(u64 errors)
 		if (!device)
 			break;
 
-		for (event = 0; el2_is_mapped(its->id, id) && event < BIT(device->event_bits); event++) {
+		for (event = 0; el2_is_mapped(its->id, id) && event < BIT(device->event_bits);
+		     event++) {
 			if (!(device->events[event / 64] >> event % 64 & 1))
 				continue;
 			stage(cmd_event(GITS_CMD_DISCARD, id, event));
