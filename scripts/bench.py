@@ -5,7 +5,8 @@
 bench.py collect RESULTS short|all kernel=V qemu=V commit=ID MODE:DIR[:METRIC]...
     Read the "# bench: <case> <metric> <value> <unit>" lines of each boot's DIR/share/out. MODE is direct, protected,
     reference, or without (a kernel without the series, for the time to user space alone); with METRIC only that is
-    taken from the boot, which was there for nothing else. Write RESULTS/bench.json and
+    taken from the boot, which was there for nothing else. A METRIC initcall_* is what DIR/console.log says of the
+    initcall that deprivileges the host. Write RESULTS/bench.json and
     RESULTS/bench/numbers.ktap and print the table. Exit 110 if a number is missing or an exact count is wrong.
 bench.py plots RESULTS LOG
     Draw RESULTS/bench-*.svg from RESULTS/bench.json.
@@ -25,6 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 EX_TEST = 110
 MODES = ("direct", "protected", "reference")
 STATES = {"direct": ("off",), "protected": ("confined",), "reference": ("confined", "reference"), "without": ("none",)}
+INITCALL = re.compile(r"initcall finalize_pkvm\S* returned 0 after (\d+) usecs")
 LINE = re.compile(r"^\s*# bench: (\S+) (\S+) (\d+(?:\.\d+)?) (instructions|entries|bytes|ratio|devices)\s*$")
 DEVICES = {"short": (0, 4096), "all": (0, 16, 256, 4096)}
 SCALE = (1, 100, 1000, 10000, 60000)
@@ -82,6 +84,9 @@ for devices in DEVICES["all"]:
 ROWS += [
     Row("activate", "ratio", "hand-over: interrupts off, most to least", "p", target="1.00",
         met=lambda v: round(v["protected"], 2) == 1),
+    # The initcall is timed in microseconds.
+    Row("handover", "initcall_cpus_1", "hand-over and deprivileging, 1 CPU", "dp", short=False),
+    Row("handover", "initcall_cpus_8", "hand-over and deprivileging, 8 CPUs", "dp", short=False),
     Row("memory", "staging", "staging memory", "p"),
     Row("memory", "el2_per_its", "EL2: for an ITS", "p"),
     Row("memory", "el2_per_device", "EL2: for a device", "p"),
@@ -148,6 +153,9 @@ def boot(numbers, mode, path, only=""):
     """One boot's numbers."""
     found = [m.groups() for m in map(LINE.match, read(os.path.join(path, "share", "out")).splitlines()) if m]
     found = [f for f in found if only in ("", f[1])]
+    if only.startswith("initcall_"):
+        usecs = INITCALL.findall(read(os.path.join(path, "console.log")))
+        found = [("handover", only, str(int(n) * 1000), "instructions") for n in usecs]
     state = read(os.path.join(path, "share", "state")).strip() or "unknown"
     if state not in STATES[mode]:
         numbers.problems.append("the kernel of %s says \"%s\" of its ITSs" % (os.path.basename(path), state))
@@ -225,8 +233,8 @@ def table(numbers, leave_out=()):
 
 
 def print_table(numbers):
-    lines = [(r.case, r.metric, *cells, r.target, met) for r, _, cells, met in table(numbers)]
-    lines.insert(0, ("case", "metric", *MODES, "target", "met"))
+    lines = [(r.case, r.metric, *cells, unit, r.target, met) for r, unit, cells, met in table(numbers)]
+    lines.insert(0, ("case", "metric", *MODES, "unit", "target", "met"))
     width = [max(len(l[i]) for l in lines) for i in range(len(lines[0]))]
     lines.insert(1, tuple("-" * w for w in width))
     for line in lines:
@@ -326,11 +334,10 @@ def plots(results, log):
 
 
 def markdown(numbers, about):
-    lines = ["| | direct ITS | confined ITS | reference | target | met |", "|---|---:|---:|---:|---|---|"]
+    lines = ["| | direct GIC | confined GIC | reference | unit | target | met |", "|---|---:|---:|---:|---|---|---|"]
     for row, unit, cells, met in table(numbers, README):
-        text = row.text + (" (bytes)" if unit == "bytes" else " (ratio)" if unit == "ratio" else "")
         cells = ["" if c == "-" else c for c in cells]
-        lines.append(re.sub(" +", " ", "| " + " | ".join([text, *cells, row.target, met]) + " |"))
+        lines.append(re.sub(" +", " ", "| " + " | ".join([row.text, *cells, unit, row.target, met]) + " |"))
     lines += ["", "Linux %(kernel)s on QEMU %(qemu)s." % about, ""]
     for name, text in zip(PLOTS, ("Instructions of a posted pair", "MAPD over the number of devices that are mapped",
                                   "Hand-over, over the number of devices that are mapped before it")):

@@ -139,23 +139,6 @@ static struct kprobe its_inject_probe[] = {
 	{ .symbol_name = "its_end_deprivilege", .pre_handler = its_inject_end },
 };
 
-static int its_inject_gicv5(struct kprobe *p, struct pt_regs *regs)
-{
-	if (!its_inject_turn("gicv5"))
-		return 0;
-
-	regs_set_return_value(regs, true);
-	override_function_with_return(regs);
-
-	return 1;
-}
-NOKPROBE_SYMBOL(its_inject_gicv5);
-
-static struct kprobe its_inject_gicv5_probe = {
-	.symbol_name	= "pkvm_its_host_has_gicv5",
-	.pre_handler	= its_inject_gicv5,
-};
-
 static int __init its_inject_probe_init(void)
 {
 	unsigned int i;
@@ -164,8 +147,9 @@ static int __init its_inject_probe_init(void)
 	if (!its_inject_step)
 		return 0;
 
-	if (!strcmp(its_inject_step, "gicv5"))
-		return register_kprobe(&its_inject_gicv5_probe);
+	/* All else that depends on this capability has been patched by now. */
+	if (its_inject_turn("gicv5"))
+		__set_bit(ARM64_HAS_GICV5_CPUIF, system_cpucaps);
 
 	if (strcmp(its_inject_step, "alloc"))
 		return 0;

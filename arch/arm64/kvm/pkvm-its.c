@@ -244,16 +244,10 @@ static int __init pkvm_its_fence_unused(void)
 	return 0;
 }
 
-/* Out of line and not __init, so that a kprobe can replace it on a machine without GICv5 */
-static noinline bool pkvm_its_host_has_gicv5(void)
-{
-	return cpus_have_final_cap(ARM64_HAS_GICV5_CPUIF);
-}
-
-/* A GICv5 has tables in memory as well (IRS_IST_BASER, IRS_VMT_BASER), and EL2 owns none. */
+/* A GICv5 has tables in memory, too (IRS_IST_BASER, IRS_VMT_BASER), and EL2 owns none. */
 static int __init pkvm_its_check_gic(void)
 {
-	if (!pkvm_its_host_has_gicv5())
+	if (!cpus_have_cap(ARM64_HAS_GICV5_CPUIF))
 		return 0;
 
 	kvm_err("GICv5 is not confined: its host can reach any memory\n");

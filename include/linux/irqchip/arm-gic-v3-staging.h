@@ -185,12 +185,14 @@ struct its_staging_ops {
  * @stride:	bytes from one redistributor to the next, 0 if they are adjacent
  * @single:	there is a single redistributor in the region, whatever its
  *		GICR_TYPER.Last is
+ * @absent:	the redistributors may not be there: their registers must not be read
  */
 struct gic_staging_region {
 	u64	base;
 	u64	size;
 	u64	stride;
-	u64	single;
+	u32	single;
+	u32	absent;
 };
 
 /**
@@ -207,7 +209,7 @@ struct gic_staging_table {
  * struct gic_staging_desc - what the driver knows about the redistributors
  * @prop_table:	physical address of the LPI property table, which all of them use
  * @lpi_bits:	number of INTID bits that the LPI tables cover
- * @nr_rdists:	number of redistributors
+ * @nr_rdists:	the most redistributors that the regions have room for
  * @nr_tables:	number of those whose LPIs are enabled. If there are none, then
  *		@prop_table and @lpi_bits say nothing
  * @nr_regions:	number of entries of @regions
@@ -246,17 +248,16 @@ static inline size_t gic_staging_desc_size(const struct gic_staging_desc *desc)
 	       desc->nr_tables * sizeof(struct gic_staging_table);
 }
 
+#ifdef CONFIG_ARM_GIC_V3_STAGING
 int gic_start_deprivilege(int (*register_rdists)(struct gic_staging_desc *desc));
-
-#ifdef CONFIG_ARM_GIC_V3_ITS
-void its_describe_lpis(struct gic_staging_desc *desc);
-#else
-static inline void its_describe_lpis(struct gic_staging_desc *desc) { }
+struct gic_staging_desc *gic_staging_alloc(size_t size);
 #endif
 
 #ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
 int its_start_deprivilege(const struct its_staging_ops *ops);
 void its_end_deprivilege(bool deprivileged);
+void its_describe_lpis(struct gic_staging_desc *desc);
+void its_disable_unused_lpis(void __iomem *rd_base);
 #else
 static inline int its_start_deprivilege(const struct its_staging_ops *ops)
 {
@@ -264,6 +265,8 @@ static inline int its_start_deprivilege(const struct its_staging_ops *ops)
 }
 
 static inline void its_end_deprivilege(bool deprivileged) { }
+static inline void its_describe_lpis(struct gic_staging_desc *desc) { }
+static inline void its_disable_unused_lpis(void __iomem *rd_base) { }
 #endif
 
 #endif /* __LINUX_IRQCHIP_ARM_GIC_V3_STAGING_H */

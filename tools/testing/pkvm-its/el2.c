@@ -56,6 +56,8 @@ void el2_reset(void)
 	memset(hyp_its_nodes, 0, sizeof(hyp_its_nodes));
 	nr_hyp_its = 0;
 	pvms_refused = false;
+	memset(mmio_guards, 0, sizeof(mmio_guards));
+	mmio_guard_last = mmio_guards;
 	nr_mmio_guards = 0;
 	memset(mmio_guards, 0, sizeof(mmio_guards));
 	hyp_rdists = NULL;

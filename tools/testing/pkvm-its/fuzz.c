@@ -4,13 +4,14 @@
  *
  * The models look at each access. When the program is over the host becomes a good one:
  * it restarts the ITS as a driver does on resume, unmaps all devices, and must find an ITS
- * that works and have all its memory back.
+ * that works and have all its memory back. Redistributors that lost power work again, too.
  */
 
 #include <stdio.h>
 #include <string.h>
 
 #include <nvhe/mmio_guard.h>
+#include <nvhe/rdist.h>
 
 #include "el2.h"
 #include "machine.h"
@@ -47,11 +48,28 @@ enum op {
 
 #define NR_OPS		(OP_TRUSTED + 1)
 
+/* From here on it is about redistributors, which are handed over when the first op is */
+#define FIRST_RDIST_OP	0xe0
+
+enum rdist_op {
+	RDIST_WRITE,
+	RDIST_WRITE_RAW,
+	RDIST_WRITE_TABLE,
+	RDIST_POWER,
+	RDIST_LPI,
+	RDIST_RWP,
+	RDIST_REGISTER,
+	NR_RDIST_OPS,
+};
+
 static const u8 *input, *input_end;
 
 static struct host_its *its;
 static phys_addr_t blocks, el2_page;
 static u64 devices[NR_DEVICES];
+
+/* EL2 has the redistributors, or has refused them. */
+static bool gic_confined, gic_refused;
 
 /* A command was lost with its queue, so memory may stay with EL2 for good. */
 static bool lost;
@@ -72,7 +90,7 @@ do {										\
 } while (0)
 
 static u8 seen[SZ_64K / 8];
-static u64 nr_runs, nr_accepted, nr_confined;
+static u64 nr_runs, nr_accepted, nr_confined, nr_gics;
 
 static u8 get8(void)
 {
@@ -133,6 +151,7 @@ static phys_addr_t get_address(void)
 		el2_page, its->queue, its->staging, its->tables[0], its->tables[1],
 		its->staging_tables[0], its->staging_tables[1], MEM_HIGH,
 		0, FRAME_BASE, BIT_ULL(45), BIT_ULL(51), mem_end(MEM_LOW) - PAGE_SIZE,
+		gic.desc.prop_table, gic.tables[0].pending, GIC_RD_BASE,
 	};
 	u8 nr = get8(), offset = get8();
 	phys_addr_t phys;
@@ -318,6 +337,197 @@ static void do_trusted(void)
 	}
 }
 
+/*
+ * Redistributors
+ */
+
+/* Some regions of some kind, some of the redistributors in use */
+static void start_gic(void)
+{
+	static const u64 typers[] = {
+		GICR_TYPER_PLPIS, GICR_TYPER_PLPIS | GICR_TYPER_DirectLPIS,
+		GICR_TYPER_PLPIS | GICR_TYPER_VLPIS,
+		GICR_TYPER_PLPIS | GICR_TYPER_VLPIS | GICR_TYPER_RVPEID,
+	};
+	u8 nr = get8() % 4 + 1, kind = get8(), odd = get8();
+	u64 base = GIC_RD_BASE, typer = typers[kind % 4], end;
+	unsigned int i, per_region = (kind >> 2) % 3 + 1;
+	struct gic_staging_region *region;
+
+	for (i = 0; i < nr; i++) {
+		gic_add_region(base, per_region, typer, kind & 0x10 ? SZ_512K : 0);
+		region = &gic.regions[i];
+		region->single = per_region == 1 && kind & 0x20;
+		region->size += kind & 0x40 && i == 1 ? SZ_256K : 0;
+		end = region->base + region->size;
+		base = kind & 0x80 ? base + SZ_2M + SZ_64K : end;
+	}
+
+	for (i = 0; i < gic.desc.nr_rdists; i++) {
+		if (odd & BIT(i % 5))
+			gic_enable(gic.rdist[i]);
+	}
+
+	if (odd & 0x20 && gic.desc.nr_tables)
+		gic.tables[gic.desc.nr_tables - 1].pending ^= SZ_64K;
+	if (odd & 0x40)
+		gic.rdist[gic.desc.nr_rdists - 1]->pidr2 = 0;
+	if (odd & 0x80)
+		gic.regions[nr - 1].absent = true;
+}
+
+static void hand_over_gic(void)
+{
+	u64 its_pages = mem_count(MEM_ITS), el2_pages = mem_count(MEM_EL2);
+
+	start_gic();
+	mem_fail_call = get8();
+	gic_confined = !gic_hand_over();
+	gic_refused = !gic_confined;
+	nr_gics += gic_confined;
+	mem_fail_call = 0;
+	say("%u redistributors: %s\n", gic.desc.nr_rdists, gic_confined ? "confined" : "refused");
+
+	if (gic_refused && (mem_count(MEM_ITS) != its_pages || mem_count(MEM_EL2) != el2_pages ||
+			    mmio_guard_find(GIC_RD_BASE)))
+		mem_fail("redistributors that were refused were not given back");
+}
+
+static void write_rdist(struct rdist_model *rdist, u64 offset, u64 val, unsigned int size)
+{
+	say("write %llx to redistributor 0x%llx, 0x%llx, %u bytes\n", (unsigned long long)val,
+	    (unsigned long long)rdist->base, (unsigned long long)offset, size);
+	gic_write(rdist, offset, val, size);
+}
+
+static u64 get_rdist_register(void)
+{
+	static const u32 regs[] = {
+		GICR_CTLR, GICR_WAKER, GICR_PROPBASER, GICR_PENDBASER, GICR_SETLPIR, GICR_CLRLPIR,
+		GICR_INVLPIR, GICR_INVALLR, GICR_SYNCR, GICR_STATUSR, GICR_IIDR,
+		SZ_128K + GICR_VPROPBASER, SZ_128K + GICR_VPENDBASER,
+	};
+
+	return regs[get8() % ARRAY_SIZE(regs)];
+}
+
+/* A value that makes sense, of this redistributor or of another */
+static u64 get_rdist_value(void)
+{
+	struct rdist_model *other = gic.rdist[get8() % gic.desc.nr_rdists];
+	u8 kind = get8();
+
+	switch (kind % 8) {
+	case 0:
+		return other->propbaser;
+	case 1:
+		return other->pendbaser ^ (kind & 0x80 ? GICR_PENDBASER_PTZ : 0);
+	case 2:
+		return gic.desc.prop_table | GIC_PROP_ATTRS | (GIC_LPI_BITS - 1 + (kind >> 7));
+	case 3:
+		return gic.tables[get8() % RDIST_MAX_MODELS].pending | GIC_PEND_ATTRS;
+	case 4:
+		return other->ctlr ^ (kind >> 4 & 1 ? GICR_CTLR_ENABLE_LPIS : (u64)get8() << 20);
+	case 5:
+		return get_intid();
+	case 6:
+		return get_address();
+	default:
+		return get(8);
+	}
+}
+
+/* As the driver does it when power is back */
+static void write_tables(struct rdist_model *rdist)
+{
+	unsigned int i;
+
+	for (i = 0; i < gic.desc.nr_tables; i++) {
+		if (gic.tables[i].rd_base != rdist->base)
+			continue;
+
+		write_rdist(rdist, GICR_PROPBASER, gic.desc.prop_table | GIC_PROP_ATTRS |
+						   (GIC_LPI_BITS - 1), 8);
+		write_rdist(rdist, GICR_PENDBASER, gic.tables[i].pending | GIC_PEND_ATTRS, 8);
+		write_rdist(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4);
+	}
+}
+
+static void do_rdist_op(u8 choice)
+{
+	enum rdist_op op = (choice - FIRST_RDIST_OP) % NR_RDIST_OPS;
+	struct rdist_model *rdist, was;
+	u64 offset, val;
+	u8 how;
+
+	if (!gic_confined) {
+		if (!gic_refused)
+			hand_over_gic();
+		return;
+	}
+
+	rdist = gic.rdist[get8() % gic.desc.nr_rdists];
+	say("redistributor op %d\n", op);
+	switch (op) {
+	case RDIST_WRITE:
+		offset = get_rdist_register();
+		how = get8();
+		val = get_rdist_value();
+		if (how & 1)
+			write_rdist(rdist, ALIGN_DOWN(offset, 8), val, 8);
+		else
+			write_rdist(rdist, offset ^ (how & 4), (u32)(val >> (how & 32)), 4);
+		break;
+	case RDIST_WRITE_RAW:
+		offset = get(3) % SZ_256K;
+		if (get8() & 1)
+			write_rdist(rdist, ALIGN_DOWN(offset, 8), get(8), 8);
+		else
+			write_rdist(rdist, ALIGN_DOWN(offset, 4), get(4), 4);
+		break;
+	case RDIST_WRITE_TABLE:
+		write_tables(rdist);
+		break;
+	case RDIST_POWER:
+		was = *rdist;
+		rdist_model_power_cycle(rdist);
+		/* Firmware may restore what was there, or some of it. */
+		how = get8();
+		if (how & 1)
+			rdist->propbaser = was.propbaser;
+		if (how & 2)
+			rdist->pendbaser = was.pendbaser;
+		if ((how & 7) == 7)
+			rdist->ctlr = was.ctlr;
+		break;
+	case RDIST_LPI:
+		rdist_model_set_pending(rdist, get_intid());
+		break;
+	case RDIST_RWP:
+		rdist->rwp = get8() % 4;
+		break;
+	default:
+		if (!gic_hand_over())
+			mem_fail("the redistributors were handed over twice");
+	}
+}
+
+/* Those that were in use before the hand-over can be used. */
+static void check_gic(void)
+{
+	unsigned int i;
+	u64 offset;
+
+	for (i = 0; gic_confined && i < gic.desc.nr_tables; i++) {
+		struct rdist_model *rdist = rdist_model_find(gic.tables[i].rd_base, &offset);
+
+		rdist->rwp = 0;
+		write_tables(rdist);
+		if (!rdist_model_set_pending(rdist, 8192))
+			mem_fail("a redistributor does not work any more");
+	}
+}
+
 static void do_op(void)
 {
 	u8 choice = get8();
@@ -326,6 +536,11 @@ static void do_op(void)
 	bool suspended, loses;
 	u64 nr, rdbase;
 	u32 intid;
+
+	if (choice >= FIRST_RDIST_OP) {
+		do_rdist_op(choice);
+		return;
+	}
 
 	say("op %d\n", op);
 	switch (op) {
@@ -551,9 +766,10 @@ static void restart(void)
 static void check_end(u64 errors)
 {
 	const struct hyp_its_device *device;
-	u64 accepted, id, event, nr_its, held;
+	u64 accepted, id, event, owned, held;
 	struct cmd sync;
 
+	check_gic();
 	restart();
 
 	/* Whatever is mapped or prepared, with the events that are mapped */
@@ -593,11 +809,11 @@ static void check_end(u64 errors)
 	if (!lost && its->model->errors != errors)
 		mem_fail("a command that EL2 let through was an error to the ITS");
 
-	nr_its = mem_count(MEM_ITS);
-	held = its_stat(its, PKVM_ITS_HELD_PAGES);
-	if (held != nr_its + mem_count(MEM_EL2) - 1)
+	owned = mem_count(MEM_ITS) + mem_count(MEM_EL2) - 1;
+	held = its_stat(its, PKVM_ITS_HELD_PAGES) + __pkvm_rdists_stat(PKVM_RDISTS_HELD_PAGES);
+	if (held != owned)
 		mem_fail("%llu pages are counted as held, not %llu", (unsigned long long)held,
-			 (unsigned long long)(nr_its + mem_count(MEM_EL2) - 1));
+			 (unsigned long long)owned);
 }
 
 static void report(void)
@@ -609,6 +825,7 @@ static void report(void)
 
 	fprintf(stderr, "pkvm-its: %llu programs, %llu with a confined ITS, ",
 		(unsigned long long)nr_runs, (unsigned long long)nr_confined);
+	fprintf(stderr, "%llu with confined redistributors, ", (unsigned long long)nr_gics);
 	fprintf(stderr, "%llu commands accepted, %u of them distinct\n",
 		(unsigned long long)nr_accepted, nr);
 }
@@ -633,6 +850,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	input_end = data + size;
 	nr_runs++;
 	lost = false;
+	gic_confined = false;
+	gic_refused = false;
 	race.at = ~0ULL;
 
 	machine_reset();

@@ -13,20 +13,16 @@
 
 #include <string.h>
 
-#include <linux/bitfield.h>
-
 #include <asm/kvm_hyp.h>
 
-#include "its-model.h"
+#include "its-model-int.h"
 #include "mem.h"
 #include "rdist-model.h"
+#include "vpe-model.h"
 
 #define MMIO_BASE	0x100000000000ULL
 #define CMD_SIZE	32
 #define CTLR_WRITABLE	(GITS_CTLR_ENABLE | GITS_CTLR_ImDe | GITS_CTLR_ITS_NUMBER)
-#define LPI_BASE	8192
-
-#define field(val, high, low)	FIELD_GET(GENMASK_ULL(high, low), val)
 
 static struct its_model its_models[ITS_MAX_MODELS];
 static unsigned int nr_models;
@@ -37,6 +33,7 @@ void (*its_model_ctlr_read)(struct its_model *its);
 void its_model_reset(void)
 {
 	its_model_ctlr_read = NULL;
+	vpe_model_reset();
 	while (nr_models) {
 		struct its_model *its = &its_models[--nr_models];
 
@@ -58,9 +55,15 @@ struct its_model *its_model_add(const struct its_model_config *cfg)
 	return its;
 }
 
+/* The ITS that was the @nr th to be added, or NULL */
+struct its_model *its_model_get(unsigned int nr)
+{
+	return nr < nr_models ? &its_models[nr] : NULL;
+}
+
 u64 its_model_typer(const struct its_model *its)
 {
-	return GITS_TYPER_PLPIS |
+	return GITS_TYPER_PLPIS | vpe_model_typer(its) |
 	       FIELD_PREP(GITS_TYPER_ITT_ENTRY_SIZE, its->cfg.ite_size - 1) |
 	       FIELD_PREP(GITS_TYPER_IDBITS, its->cfg.event_bits - 1) |
 	       FIELD_PREP(GITS_TYPER_DEVBITS, its->cfg.dev_bits - 1) |
@@ -87,7 +90,7 @@ static bool rdbase_exists(struct its_model *its, u64 rdbase)
 }
 
 /* An address as the ITS has it: what it has no bits for is lost. */
-static u64 keep_address(struct its_model *its, u64 addr)
+u64 keep_address(struct its_model *its, u64 addr)
 {
 	return its->cfg.addr_bits ? addr & GENMASK_ULL(its->cfg.addr_bits - 1, 0) : addr;
 }
@@ -141,8 +144,8 @@ static void write_mem(struct its_model *its, phys_addr_t phys, const void *buf, 
 }
 
 /* Returns what the entry at @phys stands for, or NULL if it is not valid. */
-static struct its_token *read_entry(struct its_model *its, phys_addr_t phys, u32 size,
-				    enum access access)
+struct its_token *read_entry(struct its_model *its, phys_addr_t phys, u32 size,
+			     enum access access)
 {
 	struct its_token *token;
 	u8 buf[32];
@@ -161,8 +164,8 @@ static struct its_token *read_entry(struct its_model *its, phys_addr_t phys, u32
 	return token;
 }
 
-static void write_entry(struct its_model *its, phys_addr_t phys, u32 size, enum access access,
-			const struct its_token *token)
+void write_entry(struct its_model *its, phys_addr_t phys, u32 size, enum access access,
+		 const struct its_token *token)
 {
 	u8 buf[32] = {};
 	u32 nr;
@@ -198,7 +201,7 @@ static phys_addr_t baser_address(u64 baser)
 						: baser & GENMASK_ULL(47, 12);
 }
 
-static u64 find_baser(struct its_model *its, unsigned int type)
+u64 find_baser(struct its_model *its, unsigned int type)
 {
 	unsigned int i;
 
@@ -211,7 +214,7 @@ static u64 find_baser(struct its_model *its, unsigned int type)
 }
 
 /* The address of an entry, or 0 if the table has no room for @id. */
-static phys_addr_t entry_address(struct its_model *its, u64 baser, u64 id)
+phys_addr_t entry_address(struct its_model *its, u64 baser, u64 id)
 {
 	u32 psz = baser_page_size(baser), entry_size = GITS_BASER_ENTRY_SIZE(baser);
 	u64 level1, size = GITS_BASER_NR_PAGES(baser) * (u64)psz;
@@ -238,7 +241,7 @@ static phys_addr_t entry_address(struct its_model *its, u64 baser, u64 id)
 	return level1 + id % per_page * entry_size;
 }
 
-static struct its_token *find_dte(struct its_model *its, u32 dev_id, phys_addr_t *where)
+struct its_token *find_dte(struct its_model *its, u32 dev_id, phys_addr_t *where)
 {
 	u64 baser = find_baser(its, GITS_BASER_TYPE_DEVICE);
 
@@ -268,12 +271,12 @@ static struct its_token *find_cte(struct its_model *its, u32 icid, phys_addr_t *
 	return read_entry(its, *where, GITS_BASER_ENTRY_SIZE(baser), ACCESS_TABLE);
 }
 
-static phys_addr_t ite_address(struct its_model *its, const struct its_token *dte, u32 event_id)
+phys_addr_t ite_address(struct its_model *its, const struct its_token *dte, u32 event_id)
 {
 	return dte->itt + (u64)event_id * its->cfg.ite_size;
 }
 
-static struct its_token *find_ite(struct its_model *its, const struct its_token *dte, u32 event_id)
+struct its_token *find_ite(struct its_model *its, const struct its_token *dte, u32 event_id)
 {
 	struct its_token *ite;
 
@@ -289,7 +292,7 @@ static struct its_token *find_ite(struct its_model *its, const struct its_token 
  * Commands
  */
 
-static void check_res0(const u64 *cmd, u64 mask0, u64 mask1, u64 mask2, u64 mask3)
+void check_res0(const u64 *cmd, u64 mask0, u64 mask1, u64 mask2, u64 mask3)
 {
 	if (cmd[0] & ~(mask0 | GENMASK_ULL(7, 0)) || cmd[1] & ~mask1 || cmd[2] & ~mask2 ||
 	    cmd[3] & ~mask3)
@@ -299,7 +302,7 @@ static void check_res0(const u64 *cmd, u64 mask0, u64 mask1, u64 mask2, u64 mask
 			 (unsigned long long)cmd[3]);
 }
 
-static void check_rdbase(struct its_model *its, u64 rdbase)
+void check_rdbase(struct its_model *its, u64 rdbase)
 {
 	if (!rdbase_exists(its, rdbase))
 		mem_fail("ITS is to send to a redistributor at 0x%llx", (unsigned long long)rdbase);
@@ -402,6 +405,9 @@ static bool do_event(struct its_model *its, const u64 *cmd)
 	if (!maps && !ite)
 		return true;
 
+	if (ite && ite->is_vlpi && !maps && nr != GITS_CMD_DISCARD)
+		return vpe_model_event(its, nr, ite);
+
 	if (ite && !maps)
 		token.intid = ite->intid;
 
@@ -444,6 +450,8 @@ static bool execute(struct its_model *its, const u64 *cmd)
 		check_rdbase(its, cmd[2]);
 		return true;
 	default:
+		if (vpe_model_has_command(its, field(cmd[0], 7, 0)))
+			return vpe_model_execute(its, cmd);
 		mem_fail("ITS gets an unknown command %02llx",
 			 (unsigned long long)field(cmd[0], 7, 0));
 	}
@@ -486,7 +494,7 @@ bool its_model_translate(struct its_model *its, u32 dev_id, u32 event_id, u32 *i
 		return false;
 
 	ite = find_ite(its, dte, event_id);
-	if (!ite)
+	if (!ite || ite->is_vlpi)
 		return false;
 
 	cte = find_cte(its, ite->icid, &where);
@@ -534,6 +542,7 @@ void its_model_released(phys_addr_t phys, u64 size)
 {
 	unsigned int i, t;
 
+	vpe_model_released(phys, size);
 	for (i = 0; i < nr_models; i++) {
 		struct its_model *its = &its_models[i];
 

@@ -10,7 +10,7 @@
 
 #include <kernel-shim.h>
 
-#define ITS_MAX_MODELS		2
+#define ITS_MAX_MODELS		16
 #define ITS_MAX_RDBASES		8
 #define ITS_MAX_TOKENS		65536
 
@@ -30,6 +30,13 @@ enum its_pace {
 	ITS_STALLED,	/* only with its_model_step() */
 };
 
+/* What it knows of vPEs */
+enum its_vpes {
+	ITS_NO_VPES,
+	ITS_GICV4_0,
+	ITS_GICV4_1,
+};
+
 /**
  * struct its_model_config - what kind of ITS it is
  * @base: physical address of the control frame
@@ -42,6 +49,7 @@ enum its_pace {
  * @nr_rdbases: number of redistributors
  * @nc: does not snoop the caches
  * @addr_bits: number of address bits that registers, tables and commands keep, 0 for all
+ * @vpes: its virtual LPIs
  */
 struct its_model_config {
 	phys_addr_t	base;
@@ -54,6 +62,7 @@ struct its_model_config {
 	u32		nr_rdbases;
 	bool		nc;
 	u32		addr_bits;
+	enum its_vpes	vpes;
 };
 
 /* What an entry of a table or an ITT stands for. Memory holds the number of the token. */
@@ -64,7 +73,13 @@ struct its_token {
 	u32		event_bits;	/* DTE */
 	u32		intid;		/* ITE */
 	u32		icid;		/* ITE */
-	u64		rdbase;		/* CTE */
+	u64		rdbase;		/* CTE, vPE */
+	bool		is_vlpi;	/* ITE: @intid is virtual */
+	u32		vpeid;		/* ITE that is virtual, vPE */
+	u32		doorbell;	/* ITE that is virtual, vPE */
+	phys_addr_t	vpt;		/* vPE */
+	u32		vpt_bits;	/* vPE */
+	phys_addr_t	vconf;		/* vPE, with GICv4.1 */
 };
 
 /**

@@ -11,9 +11,10 @@
 
 #include <nvhe/mmio_guard.h>
 
+#include <nvhe/rdist.h>
+
 #include "el2.h"
 #include "machine.h"
-#include "rdist-model.h"
 
 #define CMD_SIZE	32
 
@@ -45,6 +46,8 @@ const struct machine_config machine_default = {
 void (*its_edit_desc)(struct its_staging_desc *desc);
 u64 its_state_pages;
 
+struct host_gic gic;
+
 static struct host_its hosts[ITS_MAX_MODELS];
 static unsigned int nr_hosts;
 static phys_addr_t next_low, next_high;
@@ -55,6 +58,7 @@ void machine_reset(void)
 	its_model_reset();
 	rdist_model_reset();
 	el2_reset();
+	memset(&gic, 0, sizeof(gic));
 	its_edit_desc = NULL;
 	its_state_pages = 0;
 	nr_hosts = 0;
@@ -455,6 +459,100 @@ void its_check_held(struct host_its *its)
 	if (held != owned)
 		mem_fail("%llu pages are counted as held, %llu are", (unsigned long long)held,
 			 (unsigned long long)owned);
+}
+
+/*
+ * The redistributors
+ */
+
+/* A region that ends with the last one */
+void gic_add_region(u64 base, unsigned int nr, u64 typer, u64 stride)
+{
+	u64 size = typer & GICR_TYPER_VLPIS ? SZ_256K : SZ_128K, step = stride ?: size;
+	unsigned int i;
+
+	gic.regions[gic.desc.nr_regions++] = (struct gic_staging_region) {
+		.base	= base,
+		.size	= (nr - 1) * step + size,
+		.stride	= stride,
+	};
+
+	for (i = 0; i < nr; i++) {
+		gic.rdist[gic.desc.nr_rdists++] =
+			rdist_model_add(base + i * step,
+					typer | (i == nr - 1 ? GICR_TYPER_LAST : 0));
+	}
+}
+
+/* The driver brings up the CPU of a redistributor. */
+void gic_enable(struct rdist_model *rdist)
+{
+	phys_addr_t pending = host_alloc(SZ_64K, SZ_64K);
+
+	if (!gic.desc.prop_table) {
+		gic.desc.prop_table = host_alloc(SZ_64K, SZ_64K);
+		gic.desc.lpi_bits = GIC_LPI_BITS;
+	}
+
+	rdist_model_write(rdist, GICR_PROPBASER,
+			  gic.desc.prop_table | GIC_PROP_ATTRS | (GIC_LPI_BITS - 1), 8);
+	rdist_model_write(rdist, GICR_PENDBASER, pending | GIC_PEND_ATTRS, 8);
+	rdist_model_write(rdist, GICR_CTLR, rdist->ctlr | GICR_CTLR_ENABLE_LPIS, 4);
+
+	gic.tables[gic.desc.nr_tables++] = (struct gic_staging_table) {
+		.rd_base = rdist->base,
+		.pending = pending,
+	};
+}
+
+static phys_addr_t put(phys_addr_t to, const void *from, u64 size)
+{
+	u64 i;
+
+	for (i = 0; i < size / sizeof(u64); i++)
+		mem_host_write(to + i * sizeof(u64), ((const u64 *)from)[i]);
+
+	return to + size;
+}
+
+int gic_hand_over(void)
+{
+	u64 size, nr = gic.max ?: gic.desc.nr_rdists;
+	phys_addr_t state, at;
+	unsigned int i;
+	int ret;
+
+	size = sizeof(gic.desc) + gic.desc.nr_regions * sizeof(*gic.regions) +
+	       gic.desc.nr_tables * sizeof(*gic.tables) + nr * sizeof(struct hyp_rdist);
+	gic.nr_pages = ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT;
+	state = host_alloc(size, PAGE_SIZE);
+	mem_host_fill(state, gic.nr_pages << PAGE_SHIFT, ~0ULL);
+
+	at = put(state, &gic.desc, sizeof(gic.desc));
+	at = put(at, gic.regions, gic.desc.nr_regions * sizeof(*gic.regions));
+	put(at, gic.tables, gic.desc.nr_tables * sizeof(*gic.tables));
+
+	expect_state(state, gic.nr_pages, true);
+	ret = __pkvm_rdists_register(hyp_phys_to_pfn(state), gic.nr_pages);
+	expect_state(state, gic.nr_pages, false);
+
+	for (i = 0; i < gic.desc.nr_rdists && !ret; i++)
+		gic.rdist[i]->confined = true;
+
+	return ret;
+}
+
+/* A write of the host's. False if EL2 has no say there. */
+bool gic_write(struct rdist_model *rdist, u64 offset, u64 val, unsigned int size)
+{
+	const struct mmio_guard *guard = mmio_guard_find(rdist->base + offset);
+
+	if (!guard)
+		return false;
+
+	guard->ops->write(guard->priv, rdist->base + offset - guard->start, val, size);
+
+	return true;
 }
 
 /*

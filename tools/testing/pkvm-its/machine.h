@@ -10,6 +10,7 @@
 
 #include "its-model.h"
 #include "mem.h"
+#include "rdist-model.h"
 
 /* The base of the frames of the ITSs */
 #define FRAME_BASE	0x8080000ULL
@@ -127,6 +128,39 @@ void its_stage_level1_entry(struct host_its *its, unsigned int baser, u64 id, u6
 
 /* What is counted as held is what EL2 owns. */
 void its_check_held(struct host_its *its);
+
+/* Where the redistributors of most machines are, behind the frames of one ITS */
+#define GIC_RD_BASE	0x80a0000ULL
+
+/* What the driver writes to the base registers, with the addresses */
+#define GIC_LPI_BITS	16
+#define GIC_PROP_ATTRS	(GICR_PROPBASER_InnerShareable | GICR_PROPBASER_RaWaWb)
+#define GIC_PEND_ATTRS	(GICR_PENDBASER_InnerShareable | GICR_PENDBASER_RaWaWb)
+
+/**
+ * struct host_gic - the redistributors, and what the driver tells about them
+ * @regions: the regions
+ * @tables: the pending tables in use
+ * @rdist: the redistributors
+ * @max: number of those that EL2 gets memory for, 0 for as many as there are
+ * @nr_pages: pages donated for EL2's state
+ * @desc: the rest of the description
+ */
+struct host_gic {
+	struct gic_staging_region	regions[RDIST_MAX_MODELS];
+	struct gic_staging_table	tables[RDIST_MAX_MODELS];
+	struct rdist_model		*rdist[RDIST_MAX_MODELS];
+	u64				max;
+	u64				nr_pages;
+	struct gic_staging_desc		desc;
+};
+
+extern struct host_gic gic;
+
+void gic_add_region(u64 base, unsigned int nr, u64 typer, u64 stride);
+void gic_enable(struct rdist_model *rdist);
+int gic_hand_over(void);
+bool gic_write(struct rdist_model *rdist, u64 offset, u64 val, unsigned int size);
 
 struct cmd cmd_mapd(u64 dev_id, u32 event_bits, phys_addr_t itt);
 struct cmd cmd_unmapd(u64 dev_id);

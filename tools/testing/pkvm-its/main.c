@@ -35,7 +35,9 @@ static const struct {
 	SUITE(hypercall),
 	SUITE(reg),
 	SUITE(rdist),
+	SUITE(vpe),
 	SUITE(machines),
+	SUITE(field),
 };
 
 /* The ITS has executed @cmd last, and is where the host is. */

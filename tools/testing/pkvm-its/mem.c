@@ -548,6 +548,20 @@ int __pkvm_hyp_donate_host(u64 pfn, u64 nr_pages)
 	return 0;
 }
 
+bool host_range_is_mmio(phys_addr_t start, u64 size)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mem_banks); i++) {
+		struct mem_bank *bank = &mem_banks[i];
+
+		if (start < bank->start + bank->size && bank->start < start + size)
+			return false;
+	}
+
+	return true;
+}
+
 int host_stage2_guard_mmio(phys_addr_t start, u64 size)
 {
 	struct mem_mmio *mmio = mem_mmio;
@@ -555,7 +569,7 @@ int host_stage2_guard_mmio(phys_addr_t start, u64 size)
 	if (mem_call_fails())
 		return -ENOMEM;
 
-	if (find_bank(start))
+	if (!host_range_is_mmio(start, size))
 		return -EINVAL;
 
 	while (mmio->start && mmio->start != start)

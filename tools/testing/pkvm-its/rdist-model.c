@@ -9,6 +9,7 @@
 
 #include "mem.h"
 #include "rdist-model.h"
+#include "vpe-model.h"
 
 /* Where EL2 has redistributors mapped: at this address more than where they are */
 #define RDIST_MMIO_BASE		BIT_ULL(45)
@@ -51,6 +52,12 @@ struct rdist_model *rdist_model_find(phys_addr_t phys, u64 *offset)
 	}
 
 	return NULL;
+}
+
+/* The redistributor that was the @nr th to be added, or NULL */
+struct rdist_model *rdist_model_get(unsigned int nr)
+{
+	return nr < nr_models ? &models[nr] : NULL;
 }
 
 static u64 nr_ids(const struct rdist_model *rdist)
@@ -110,7 +117,7 @@ static u64 read_reg(struct rdist_model *rdist, u64 offset)
 	case SZ_128K + GICR_VPROPBASER:
 		return rdist->vpropbaser;
 	case SZ_128K + GICR_VPENDBASER:
-		return rdist->vpendbaser;
+		return vpe_model_read_vpendbaser(rdist);
 	default:
 		return 0;
 	}
@@ -171,9 +178,16 @@ static void write_reg(struct rdist_model *rdist, u64 offset, u64 val)
 		rdist->last_intid = val;
 		break;
 	case SZ_128K + GICR_VPROPBASER:
+		if (rdist->vpes != ITS_NO_VPES) {
+			vpe_model_write_vpropbaser(rdist, val);
+			break;
+		}
 		if (rdist->confined || ((val ^ rdist->vpropbaser) & ~GICR_VPROPBASER_4_1_VALID))
 			mem_fail("GICR_VPROPBASER written");
 		rdist->vpropbaser = val;
+		break;
+	case SZ_128K + GICR_VPENDBASER:
+		vpe_model_write_vpendbaser(rdist, val);
 		break;
 	default:
 		mem_fail("register 0x%llx written", (unsigned long long)offset);

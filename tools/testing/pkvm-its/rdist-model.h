@@ -9,7 +9,7 @@
 
 #include <linux/irqchip/arm-gic-v3.h>
 
-#include <kernel-shim.h>
+#include "its-model.h"
 
 #define RDIST_MAX_MODELS	512
 
@@ -27,7 +27,12 @@
  * @pendbaser: GICR_PENDBASER, without PTZ
  * @ptz: PTZ as it was written
  * @vpropbaser: GICR_VPROPBASER
- * @vpendbaser: GICR_VPENDBASER
+ * @vpendbaser: GICR_VPENDBASER, without Dirty
+ * @vpes: its virtual LPIs
+ * @flushes: number of reads of GICR_VPENDBASER during which Dirty is set once Valid is cleared
+ * @dirty: how many of them are left
+ * @guest: the vPE whose vCPU the CPU runs
+ * @vlpis: number of virtual LPIs delivered to the vPE that is resident
  * @nr_lpirs: number of writes of GICR_SETLPIR and others
  * @last_lpir: offset of the last of these
  * @last_intid: its value
@@ -46,6 +51,11 @@ struct rdist_model {
 	bool		ptz;
 	u64		vpropbaser;
 	u64		vpendbaser;
+	enum its_vpes	vpes;
+	u32		flushes;
+	u32		dirty;
+	u32		guest;
+	u64		vlpis;
 	u64		nr_lpirs;
 	u64		last_lpir;
 	u64		last_intid;
@@ -54,6 +64,7 @@ struct rdist_model {
 void rdist_model_reset(void);
 struct rdist_model *rdist_model_add(phys_addr_t base, u64 typer);
 struct rdist_model *rdist_model_find(phys_addr_t phys, u64 *offset);
+struct rdist_model *rdist_model_get(unsigned int nr);
 u64 rdist_model_read(struct rdist_model *rdist, u64 offset, unsigned int size);
 void rdist_model_write(struct rdist_model *rdist, u64 offset, u64 val, unsigned int size);
 void rdist_model_power_cycle(struct rdist_model *rdist);

@@ -476,7 +476,8 @@ static void state_size(void)
 }
 
 /*
- * What a driver may say for a quirk of the hardware's
+ * What a driver may say for a quirk of the hardware's: fewer DeviceIDs (Cavium 22375,
+ * Synquacer), larger entries (QDF2400 e0065)
  */
 
 EDIT(fewer_device_bits, desc->typer -= 4 * BIT(GITS_TYPER_DEVBITS_SHIFT))

@@ -368,12 +368,14 @@ static void level1_entry(void)
 static void limits(void)
 {
 	struct host_its *its = its_start(&machine_default);
+	unsigned int i;
 
 	its->model->nr_tokens = ITS_MAX_TOKENS;
 	its_stage(its, cmd_mapc(0, 0));
 	EXPECT_DEATH(its_ring(its), "too many entries");
 
-	its_model_add(&its->cfg.its);
+	for (i = 1; i < ITS_MAX_MODELS; i++)
+		its_model_add(&its->cfg.its);
 	EXPECT_DEATH(its_model_add(&its->cfg.its), "too many ITSs");
 }
 

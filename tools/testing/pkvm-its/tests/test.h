@@ -21,7 +21,8 @@ struct test {
 
 extern const struct test mapd_tests[], mapc_tests[], event_tests[], sync_tests[], queue_tests[],
 			 level2_tests[], race_tests[], handover_tests[], reg_tests[],
-			 hypercall_tests[], machines_tests[], model_tests[], rdist_tests[];
+			 hypercall_tests[], machines_tests[], model_tests[], rdist_tests[],
+			 field_tests[], vpe_tests[];
 
 #define EXPECT(cond)								\
 do {										\

@@ -2,19 +2,19 @@
 /*
  * MMIO regions that the host may read but that only EL2 may write.
  *
- * A region can be a row of equal devices, of each of which some pages are left to the
+ * A region can be a row of equal devices, of each of which some frames are left to the
  * host: however many devices there are, they take one entry of the table.
  *
  * The host's stage-2 maps a guarded page read-only, so reads cost nothing and
  * each write takes a permission fault (or a translation fault, if the page has not
  * been mapped yet). mem_protect.c consults this table before it maps any MMIO, and
- * for each fault on it: what the page-table happens to hold is never what decides.
+ * for each fault on it: the table is authoritative, not the page-table.
  *
  * The table changes only before the host is deprivileged, when no stage-2 fault can
  * be taken yet. It is read without a lock after that.
  */
 
-#include <linux/compiler.h>
+#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -22,12 +22,12 @@
 
 #include <nvhe/mmio_guard.h>
 
-/* Ascending, so that finding one takes a binary search */
+/* Ascending, so that a binary search finds one. Unused entries are zero: they match nothing. */
 static struct mmio_guard mmio_guards[MMIO_GUARD_MAX];
 static unsigned int nr_mmio_guards;
 
-/* Where the last address was found, to look there first: most writes are of a few devices */
-static unsigned int mmio_guard_last;
+/* The region found last: mostly the next write goes there as well */
+static const struct mmio_guard *mmio_guard_last = mmio_guards;
 
 /* The number of regions that start at or below an address */
 static unsigned int mmio_guard_rank(phys_addr_t addr)
@@ -46,27 +46,30 @@ static unsigned int mmio_guard_rank(phys_addr_t addr)
 	return low;
 }
 
-/* How far into its device an address lies */
-static u64 mmio_guard_offset(const struct mmio_guard *guard, phys_addr_t addr)
+static bool mmio_guard_contains(const struct mmio_guard *guard, phys_addr_t addr)
 {
-	return guard->stride ? (addr - guard->start) % guard->stride : addr - guard->start;
+	return addr >= guard->start && addr < guard->end;
+}
+
+/* Which frame of its device an address lies in */
+static unsigned int mmio_guard_frame(const struct mmio_guard *guard, phys_addr_t addr)
+{
+	return (addr - guard->start) % guard->stride / MMIO_GUARD_FRAME;
 }
 
 static bool mmio_guard_is_sane(const struct mmio_guard *guard)
 {
-	u64 all = guard->start | guard->end | guard->stride | guard->hole_start | guard->hole_end;
-
-	if (!PAGE_ALIGNED(all) || guard->end <= guard->start)
+	if (!PAGE_ALIGNED(guard->start | guard->end) || guard->end <= guard->start)
 		return false;
 
-	if (!guard->stride)
-		return !guard->hole_end;
-
-	return guard->hole_start <= guard->hole_end && guard->hole_end <= guard->stride;
+	return !guard->stride ||
+	       (IS_ALIGNED(guard->start | guard->stride, MMIO_GUARD_FRAME) &&
+		guard->stride <= MMIO_GUARD_MAX_STRIDE &&
+		fls64(guard->frames) <= guard->stride / MMIO_GUARD_FRAME);
 }
 
 /**
- * mmio_guard_add_region - guard a region, or part of each device in it
+ * mmio_guard_add_region - guard a region, or some frames of each device in a row
  * @guard: the region. Copied
  *
  * Context: the host is not deprivileged yet; callers are serialised. The host's
@@ -132,42 +135,35 @@ void mmio_guard_remove(phys_addr_t start)
 
 	memmove(&mmio_guards[i - 1], &mmio_guards[i], (nr_mmio_guards - i) * sizeof(*mmio_guards));
 	nr_mmio_guards--;
-	mmio_guards[nr_mmio_guards] = (struct mmio_guard) {};
+	memset(&mmio_guards[nr_mmio_guards], 0, sizeof(*mmio_guards));
 }
 
 /**
  * mmio_guard_find - find the region an address is in
  * @addr: physical address
  *
- * Takes a number of steps that depends on the number of regions, not on that of the
- * devices in them.
+ * The number of steps depends on the number of regions, not on that of the devices in them.
  *
  * Return: the region, or NULL if the address is not guarded.
  */
 const struct mmio_guard *mmio_guard_find(phys_addr_t addr)
 {
-	const struct mmio_guard *guard = &mmio_guards[READ_ONCE(mmio_guard_last)];
-	unsigned int i;
-	u64 offset;
+	const struct mmio_guard *guard = READ_ONCE(mmio_guard_last);
 
-	if (addr < guard->start || addr >= guard->end) {
-		i = mmio_guard_rank(addr);
-		if (!i)
+	if (!mmio_guard_contains(guard, addr)) {
+		unsigned int i = mmio_guard_rank(addr);
+
+		if (!i || !mmio_guard_contains(&mmio_guards[i - 1], addr))
 			return NULL;
 
 		guard = &mmio_guards[i - 1];
-		if (addr >= guard->end)
-			return NULL;
-
-		WRITE_ONCE(mmio_guard_last, i - 1);
+		WRITE_ONCE(mmio_guard_last, guard);
 	}
 
-	if (!guard->stride)
-		return guard;
+	if (guard->stride && !(guard->frames & BIT_ULL(mmio_guard_frame(guard, addr))))
+		return NULL;
 
-	offset = mmio_guard_offset(guard, addr);
-
-	return offset >= guard->hole_start && offset < guard->hole_end ? NULL : guard;
+	return guard;
 }
 
 /**
@@ -179,17 +175,29 @@ const struct mmio_guard *mmio_guard_find(phys_addr_t addr)
 void mmio_guard_clip(phys_addr_t addr, u64 *start, u64 *end)
 {
 	unsigned int i = mmio_guard_rank(addr);
+	const struct mmio_guard *guard;
+	unsigned int frame;
+	u64 device, above;
 
 	if (i < nr_mmio_guards)
 		*end = min_t(u64, *end, mmio_guards[i].start);
 
-	if (i && addr < mmio_guards[i - 1].end) {
-		const struct mmio_guard *guard = &mmio_guards[i - 1];
-		u64 device = addr - mmio_guard_offset(guard, addr);
+	if (!i)
+		return;
 
-		*start = max_t(u64, *start, device + guard->hole_start);
-		*end = min_t(u64, *end, device + guard->hole_end);
-	} else if (i) {
-		*start = max_t(u64, *start, mmio_guards[i - 1].end);
+	guard = &mmio_guards[i - 1];
+	if (!mmio_guard_contains(guard, addr)) {
+		*start = max_t(u64, *start, guard->end);
+		return;
 	}
+
+	/* In a row, between guarded frames of the same device */
+	frame = mmio_guard_frame(guard, addr);
+	device = ALIGN_DOWN(addr, MMIO_GUARD_FRAME) - (u64)frame * MMIO_GUARD_FRAME;
+	above = guard->frames >> frame;
+
+	*start = max_t(u64, *start, device + (u64)fls64(guard->frames & (BIT_ULL(frame) - 1)) *
+					     MMIO_GUARD_FRAME);
+	*end = min_t(u64, *end, above ? device + (u64)(frame + __ffs(above)) * MMIO_GUARD_FRAME
+				      : device + guard->stride);
 }

@@ -212,12 +212,12 @@ static void rdists_guard_write(void *priv, u64 offset, u64 val, unsigned int siz
 {
 	struct hyp_rdist *rdist = priv;
 	u64 nr = offset / rdist->stride;
-	bool in_use = nr < rdist->nr_run;
+	bool in_use = nr < rdist->nr_row;
 
 	offset %= rdist->stride;
 	if (in_use)
-		rdist += array_index_nospec(nr, rdist->nr_run);
-	if (offset >= RDIST_SGI_BASE)
+		rdist += array_index_nospec(nr, rdist->nr_row);
+	if (offset >= RDIST_SGI_BASE || !rdist->base)
 		in_use = false;
 
 	hyp_spin_lock(&rdist->lock);
@@ -233,55 +233,73 @@ static const struct mmio_guard_ops rdists_guard_ops = {
 	.write	= rdists_guard_write,
 };
 
+static bool rdist_is_present(void __iomem *base)
+{
+	u32 arch = readl_relaxed(base + GICR_PIDR2) & GIC_PIDR2_ARCH_MASK;
+
+	return arch == GIC_PIDR2_ARCH_GICv3 || arch == GIC_PIDR2_ARCH_GICv4;
+}
+
+/* Leaves rdist->base NULL if there is no redistributor. */
 static int rdist_init(struct hyp_rdist *rdist, const struct gic_staging_region *region,
 		      u64 offset, void __iomem *base)
 {
-	u64 room = region->size - offset;
-	u32 arch;
+	u64 room = region->size - offset, size = RDIST_SIZE;
 
-	if (offset >= region->size || room < RDIST_SIZE)
+	if (offset >= region->size || room < size)
 		return -EINVAL;
 
-	rdist->phys = region->base + offset;
-	rdist->base = base + offset;
-
-	arch = readl_relaxed(rdist->base + GICR_PIDR2) & GIC_PIDR2_ARCH_MASK;
-	if (arch != GIC_PIDR2_ARCH_GICv3 && arch != GIC_PIDR2_ARCH_GICv4)
-		return -ENODEV;
-
-	rdist->typer = gic_read_typer(rdist->base + GICR_TYPER);
-	rdist->size = rdist->typer & GICR_TYPER_VLPIS ? RDIST_SIZE_VLPIS : RDIST_SIZE;
-	rdist->stride = region->stride ?: rdist->size;
-	if (room < rdist->size || rdist->stride < rdist->size)
-		return -EINVAL;
-
-	rdist->end = rdist->phys + rdist->size;
 	hyp_spin_lock_init(&rdist->lock);
+	rdist->phys = region->base + offset;
+	rdist->end = rdist->phys + size;
+	if (region->absent || !rdist_is_present(base + offset))
+		return 0;
 
-	return 0;
+	rdist->base = base + offset;
+	rdist->typer = gic_read_typer(rdist->base + GICR_TYPER);
+	if (rdist->typer & GICR_TYPER_VLPIS)
+		size = RDIST_SIZE_VLPIS;
+
+	rdist->end = rdist->phys + size;
+	rdist->stride = region->stride ?: size;
+
+	return room < size || rdist->stride < size ? -EINVAL : 0;
+}
+
+static bool rdists_region_is_sane(const struct gic_staging_region *region)
+{
+	return IS_ALIGNED(region->base | region->stride, SZ_64K) &&
+	       region->stride <= MMIO_GUARD_MAX_STRIDE &&
+	       region->size && region->size <= BIT(48) &&
+	       region->base <= BIT(52) - region->size &&
+	       host_range_is_mmio(region->base, region->size);
 }
 
 /* The host names the regions; what is in them is for GICR_TYPER to say. */
 static int rdists_find_in_region(const struct gic_staging_region *region, u32 max)
 {
+	u64 offset = 0, stride = region->stride ?: RDIST_SIZE;
 	struct hyp_rdist *rdist;
-	unsigned long va;
-	u64 offset = 0;
+	unsigned long va = 0;
 	int ret;
 
-	if (!IS_ALIGNED(region->base | region->stride, SZ_64K) || !region->size ||
-	    region->size > BIT(48) || region->base > BIT(52) - region->size)
+	/* No register is read unless all of the region is MMIO. */
+	if (!rdists_region_is_sane(region))
 		return -EINVAL;
 
-	ret = __pkvm_create_private_mapping(region->base, region->size, PAGE_HYP_DEVICE, &va);
-	if (ret)
-		return ret;
+	if (!region->absent) {
+		ret = __pkvm_create_private_mapping(region->base, region->size, PAGE_HYP_DEVICE,
+						    &va);
+		if (ret)
+			return ret;
+	}
 
 	do {
 		if (nr_hyp_rdists == max)
 			return -ENOSPC;
 
 		rdist = &hyp_rdists[nr_hyp_rdists];
+		rdist->stride = stride;
 		ret = rdist_init(rdist, region, offset, (void __iomem *)va);
 		if (ret)
 			return ret;
@@ -290,11 +308,12 @@ static int rdists_find_in_region(const struct gic_staging_region *region, u32 ma
 			return -EINVAL;
 
 		nr_hyp_rdists++;
-		offset += rdist->stride;
-	} while (!region->single && !(rdist->typer & GICR_TYPER_LAST));
+		stride = rdist->stride;
+		offset += stride;
+	} while (rdist->base && !region->single && !(rdist->typer & GICR_TYPER_LAST));
 
 	/* There may be more than the hardware says: redistributors of cores that are fused off. */
-	if (!region->single)
+	if (!rdist->base || !region->single)
 		rdist->end = max(rdist->end, ALIGN_DOWN(region->base + region->size, SZ_64K));
 
 	return 0;
@@ -305,7 +324,7 @@ static struct hyp_rdist *rdists_get(u64 phys)
 	u32 i;
 
 	for (i = 0; i < nr_hyp_rdists; i++) {
-		if (hyp_rdists[i].phys == phys)
+		if (hyp_rdists[i].phys == phys && hyp_rdists[i].base)
 			return &hyp_rdists[i];
 	}
 
@@ -430,7 +449,10 @@ static int rdists_adopt(struct gic_staging_desc *desc)
 	for (i = 0; i < nr_hyp_rdists; i++) {
 		struct hyp_rdist *rdist = &hyp_rdists[i];
 
-		/* Somebody else has left it running. Nobody knows whose memory that is. */
+		if (!rdist->base)
+			continue;
+
+		/* It is running on tables that the driver does not know. */
 		if (!rdist->lpis && (rdist_read_ctlr(rdist) & GICR_CTLR_ENABLE_LPIS))
 			return -EBUSY;
 
@@ -442,36 +464,79 @@ static int rdists_adopt(struct gic_staging_desc *desc)
 	return 0;
 }
 
-/* Redistributors that follow each other at one stride, from @first on, are one region. */
-static int rdists_guard_run(struct hyp_rdist *first)
+/* Has its region room for more than this one? */
+static bool rdist_has_tail(const struct hyp_rdist *rdist)
 {
-	struct hyp_rdist *last = first, *end = hyp_rdists + nr_hyp_rdists;
+	return rdist->end > rdist->phys + rdist->stride;
+}
+
+/* How many redistributors, from @first on, follow each other at a distance of @step */
+static u32 rdists_in_row(const struct hyp_rdist *first, u64 step)
+{
+	const struct hyp_rdist *next = first + 1, *end = hyp_rdists + nr_hyp_rdists;
+
+	if (step > MMIO_GUARD_MAX_STRIDE || rdist_has_tail(first))
+		return 1;
+
+	/* A tail is guarded at the stride of its region. */
+	while (next < end && next->stride == first->stride && next->phys == next[-1].phys + step &&
+	       !rdist_has_tail(&next[-1]) && (step == first->stride || !rdist_has_tail(next)))
+		next++;
+
+	return next - first;
+}
+
+static int rdists_guard_row(struct hyp_rdist *first, u32 nr, u64 step)
+{
 	struct mmio_guard guard = {
-		.start		= first->phys,
-		.stride		= first->stride,
-		.hole_start	= RDIST_SGI_BASE,
-		.hole_end	= RDIST_VLPI_BASE,
-		.ops		= &rdists_guard_ops,
-		.priv		= first,
+		.start	= first->phys,
+		.end	= first[nr - 1].end,
+		.stride	= step,
+		.frames	= GENMASK_ULL(first->stride / MMIO_GUARD_FRAME - 1, 0) &
+			  ~BIT_ULL(RDIST_SGI_BASE / MMIO_GUARD_FRAME),
+		.ops	= &rdists_guard_ops,
+		.priv	= first,
 	};
 	int ret;
 
-	while (last + 1 < end && last[1].stride == first->stride &&
-	       last[1].phys == last->phys + first->stride)
-		last++;
-
-	guard.end = last->end;
 	ret = mmio_guard_add_region(&guard);
 	if (ret)
 		return ret;
 
 	ret = host_stage2_guard_mmio(guard.start, guard.end - guard.start);
-	if (ret)
+	if (ret) {
 		mmio_guard_remove(guard.start);
-	else
-		first->nr_run = last - first + 1;
+		return ret;
+	}
 
-	return ret;
+	first->nr_row = nr;
+	first->stride = step;
+
+	return 0;
+}
+
+/*
+ * Redistributors at equal distances are one region, as they may be hundreds: adjacent, or
+ * described one by one with gaps between them. Gaps are the host's. If one is no MMIO, or
+ * has something else in it that is guarded, the first redistributor is a region of its own.
+ */
+static int rdists_guard_next(struct hyp_rdist *first)
+{
+	u64 step = first->stride;
+	u32 nr;
+	int ret;
+
+	if (first + 1 < hyp_rdists + nr_hyp_rdists)
+		step = first[1].phys - first->phys;
+
+	nr = rdists_in_row(first, step);
+	if (nr > 1) {
+		ret = rdists_guard_row(first, nr, step);
+		if (!ret || step == first->stride)
+			return ret;
+	}
+
+	return rdists_guard_row(first, 1, first->stride);
 }
 
 static int rdists_guard(void)
@@ -479,15 +544,15 @@ static int rdists_guard(void)
 	int ret = 0;
 	u32 i;
 
-	for (i = 0; i < nr_hyp_rdists && !ret; i += hyp_rdists[i].nr_run)
-		ret = rdists_guard_run(&hyp_rdists[i]);
+	for (i = 0; i < nr_hyp_rdists && !ret; i += hyp_rdists[i].nr_row)
+		ret = rdists_guard_next(&hyp_rdists[i]);
 
 	return ret;
 }
 
 static void rdists_unguard(struct hyp_rdist *first)
 {
-	struct hyp_rdist *last = first + first->nr_run - 1;
+	struct hyp_rdist *last = first + first->nr_row - 1;
 
 	mmio_guard_remove(first->phys);
 	WARN_ON(host_stage2_guard_mmio(first->phys, last->end - first->phys));
@@ -500,7 +565,7 @@ static void rdists_undo(void)
 	for (i = 0; i < nr_hyp_rdists; i++) {
 		struct hyp_rdist *rdist = &hyp_rdists[i];
 
-		if (rdist->nr_run)
+		if (rdist->nr_row)
 			rdists_unguard(rdist);
 
 		if (rdist->vpropbaser)
@@ -606,7 +671,7 @@ u64 __pkvm_rdists_stat(u32 nr)
 		const struct hyp_rdist *rdist = &hyp_rdists[i];
 
 		if (nr == PKVM_RDISTS_FOUND)
-			val++;
+			val += !!rdist->base;
 		else if (nr == PKVM_RDISTS_WITH_LPIS)
 			val += rdist->lpis;
 		else if (nr == PKVM_RDISTS_WRITES)

@@ -42,7 +42,8 @@
 #define MAX_DEVICES		8
 #define MSI_ROUNDS		64
 #define CHURN_ROUNDS		8
-#define HOTPLUG_ROUNDS		4
+#define REBIND_ROUNDS		4
+#define HOTPLUG_ROUNDS		50
 #define SHARED_ROUNDS		60
 
 static struct pci_dev devices[MAX_DEVICES];
@@ -207,7 +208,7 @@ static int translater_untouched(void)
 /* Devices that were mapped before the hand-over go and come back. */
 static int boot_device_rebind(void)
 {
-	int ret = disks_rebind(HOTPLUG_ROUNDS);
+	int ret = disks_rebind(REBIND_ROUNDS);
 
 	return ret < 0 ? ret : ret ? 0 : SKIP("no disk that is not in use");
 }
@@ -486,6 +487,48 @@ static int cpu_hotplug(void)
 }
 
 /*
+ * An interrupt cannot be sent to a CPU that is off line: it stays where it was, and works.
+ * One that may go to several CPUs goes to one that is there.
+ */
+static int offline_affinity(void)
+{
+	unsigned int cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	struct irq_count irq;
+	struct vdev v;
+	int ret;
+
+	if (!cpu)
+		return SKIP("one CPU");
+
+	ret = open_edu(&v);
+	if (ret)
+		return ret;
+
+	ret = check_affinity(&v, 0);
+	if (!ret)
+		ret = irq_on_cpu(v.pci->bdf, 0, &irq);
+	if (!ret)
+		ret = cpu_set_online(cpu, false);
+	if (ret)
+		goto out;
+
+	if (irq_set_cpu(irq.irq, cpu) != -EINVAL)
+		ret = -EPROTO;
+	if (!ret)
+		ret = edu_msi(&v);
+	if (!ret)
+		ret = check_affinity(&v, cpu - 1);
+	if (cpu_set_online(cpu, true))
+		ret = -EIO;
+	if (!ret)
+		ret = check_affinity(&v, cpu);
+out:
+	vdev_close(&v);
+
+	return ret;
+}
+
+/*
  * Goes as far as what happens with interrupts off on the last CPU, the ITS
  * driver's part of it, and back.
  */
@@ -587,6 +630,7 @@ static const struct {
 	{ "nvme_msix_churn", nvme_msix_churn, true },
 	{ "parallel_churn", parallel_churn, true },
 	{ "cpu_hotplug", cpu_hotplug, true },
+	{ "offline_affinity", offline_affinity, true },
 	{ "suspend", suspend, true },
 	{ "edu_msi_eventfd_again", edu_msi_eventfd, true },
 	{ "no_refused_command", no_refused_command, false, true },

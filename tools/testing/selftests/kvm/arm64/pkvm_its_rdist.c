@@ -460,6 +460,101 @@ static enum result pendbaser_over_other_rdist(struct test *t)
 	return nr_rdists > 1 ? move_over(t, initial[1].pend & PENDBASER_ADDRESS) : RES_SKIP;
 }
 
+/* Memory that no CPU of the host's can read, whatever the GIC is: the hypervisor's own */
+static bool is_el2_block(const char *mem, u64 offset)
+{
+	u64 pos, val;
+
+	for (pos = offset; pos < offset + PENDING_BLOCK; pos += getpagesize()) {
+		if (!try_read64((void *)mem + pos, &val))
+			return false;
+	}
+
+	return true;
+}
+
+/*
+ * The last block of the most that there is in a row, which is what the hypervisor has
+ * reserved at boot. The end of it is what it uses last.
+ */
+static u64 find_el2_block(void)
+{
+	u64 start, end, pa, block = 0;
+	unsigned int run, most = 0;
+	char line[256], name[128];
+	void *mem;
+	FILE *f;
+
+	f = fopen("/proc/iomem", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx-%llx : %127[^\n]", (unsigned long long *)&start,
+			   (unsigned long long *)&end, name) != 3 || strcmp(name, "System RAM"))
+			continue;
+
+		start = block_of(start + PENDING_BLOCK - 1);
+		end = block_of(end + 1);
+		mem = start < end ? phys_map(start, end - start) : NULL;
+		if (!mem)
+			continue;
+
+		for (pa = start, run = 0; pa < end; pa += PENDING_BLOCK) {
+			run = is_el2_block(mem, pa - start) ? run + 1 : 0;
+			if (run > most) {
+				most = run;
+				block = pa;
+			}
+		}
+		phys_unmap(mem, end - start);
+	}
+	if (f)
+		fclose(f);
+
+	return block;
+}
+
+/*
+ * The hypervisor's memory can't be looked at. But what an LPI has left there can be found
+ * by the redistributor: it is pending again as soon as the table is that memory again. That
+ * clears it, too. No other LPI of ours is enabled then: what there is may say that it is
+ * pending.
+ */
+static enum result pendbaser_over_hypervisor(struct test *t)
+{
+	u64 pa = find_el2_block();
+	enum result res;
+
+	if (!pa)
+		return FAIL(t, "no memory that is the hypervisor's");
+
+	if (quiet(t, true))
+		return FAIL(t, "queue");
+	move_tables(0, initial[0].prop, pend_at(pa), WRITE_64);
+	res = its_lpi_raise(&t->its, t->lpi) ? FAIL(t, "queue") : RES_BLOCKED;
+	restore(0);
+	if (quiet(t, false))
+		return FAIL(t, "queue");
+
+	/* It is pending in the table of the driver, or else it is there. */
+	if (res != RES_BLOCKED || its_lpi_arrived(&t->its, t->lpi))
+		return res;
+
+	if (quiet(t, true))
+		return FAIL(t, "queue");
+	move_tables(0, initial[0].prop, pend_at(pa), WRITE_64);
+	if (its_lpi_set_prop(&t->its, t->lpi, LPI_ON) ||
+	    its_lpi_set_prop(&t->its, t->lpis.lpi[LPI_LAST], LPI_ON_LAST))
+		res = FAIL(t, "queue");
+	else if (its_lpi_arrived(&t->its, t->lpi))
+		res = RES_REACHED;
+	else
+		res = FAIL(t, "LPI %u got lost", t->lpi);
+	restore(0);
+	if (quiet(t, false))
+		res = FAIL(t, "queue");
+
+	return res;
+}
+
 /* Memory of the host, but two redistributors use it: what one sets, the other clears. */
 static enum result two_rdists_one_table(struct test *t)
 {
@@ -967,6 +1062,7 @@ static const struct attack cases[] = {
 	ATTACK(pendbaser_over_collections, .skip = "no such table at the start of 64K"),
 	ATTACK(pendbaser_over_queue, .skip = "not at the start of 64K"),
 	ATTACK(pendbaser_over_other_rdist, .skip = ONE_CPU),
+	ATTACK(pendbaser_over_hypervisor),
 	ATTACK(two_rdists_one_table, .skip = ONE_CPU),
 	ATTACK(pending_table_forged),
 	ATTACK(ptz_set, .skip = "PTZ reads as zero"),

@@ -5,6 +5,7 @@
 #ifndef __ARM64_KVM_NVHE_MMIO_GUARD_H__
 #define __ARM64_KVM_NVHE_MMIO_GUARD_H__
 
+#include <linux/sizes.h>
 #include <linux/types.h>
 
 struct mmio_guard;
@@ -27,10 +28,11 @@ struct mmio_guard_ops {
  * struct mmio_guard - one guarded region
  * @start:	physical address of the first page
  * @end:	physical address behind the last page
- * @stride:	bytes from one device to the next in a region of equal ones, 0 in a
- *		region that is guarded as a whole
- * @hole_start:	offset of the pages of each device that are left to the host
- * @hole_end:	offset behind those
+ * @stride:	bytes from one device to the next in a row of equal ones, 0 if the region is
+ *		guarded as a whole. In a row, @start and @stride are multiples of
+ *		MMIO_GUARD_FRAME
+ * @frames:	the frames of each device of a row that are guarded, one bit each. The others
+ *		are the host's
  * @ops:	the owner's functions
  * @priv:	the owner's argument to them
  */
@@ -38,14 +40,16 @@ struct mmio_guard {
 	phys_addr_t			start;
 	phys_addr_t			end;
 	u64				stride;
-	u64				hole_start;
-	u64				hole_end;
+	u64				frames;
 	const struct mmio_guard_ops	*ops;
 	void				*priv;
 };
 
 /* As many as a machine may have ITSs and regions of redistributors */
-#define MMIO_GUARD_MAX	256
+#define MMIO_GUARD_MAX		256
+
+#define MMIO_GUARD_FRAME	SZ_64K
+#define MMIO_GUARD_MAX_STRIDE	(64 * MMIO_GUARD_FRAME)
 
 int mmio_guard_add_region(const struct mmio_guard *guard);
 int mmio_guard_add(phys_addr_t start, u64 size, const struct mmio_guard_ops *ops, void *priv);

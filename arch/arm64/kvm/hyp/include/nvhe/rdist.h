@@ -13,14 +13,15 @@
 /**
  * struct hyp_rdist - a confined redistributor
  * @lock:	serialises writes to the registers. No other lock is taken while it is held
- * @nr_run:	number of redistributors in the guarded region that begins with this one
+ * @nr_row:	number of redistributors in the guarded region that begins with this one
  * @lpis:	@propbaser and @pendbaser are committed. If not, LPIs stay disabled for ever
  * @phys:	physical address of RD_base
- * @base:	EL2's mapping of it
- * @size:	bytes that its frames take
+ * @base:	EL2's mapping of it, NULL if there is no redistributor here, or none whose
+ *		registers can be read. Its frames are guarded, and every write is ignored
  * @end:	physical address at which its frames end, or, of the last one of a region
  *		that is not for a single redistributor, the region
- * @stride:	bytes to the next redistributor of the region
+ * @stride:	bytes to the next redistributor of the region that firmware describes; of
+ *		the first of a guarded region, to the next of that
  * @typer:	value of GICR_TYPER
  * @propbaser:	committed value of GICR_PROPBASER
  * @pendbaser:	committed value of GICR_PENDBASER, with PTZ clear: what the table holds
@@ -31,11 +32,10 @@
  */
 struct hyp_rdist {
 	hyp_spinlock_t	lock;
-	u32		nr_run;
+	u32		nr_row;
 	bool		lpis;
 	u64		phys;
 	void __iomem	*base;
-	u64		size;
 	u64		end;
 	u64		stride;
 	u64		typer;
