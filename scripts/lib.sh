@@ -14,7 +14,8 @@ O=${O:-}
 case $O in "") O=$TOP/build ;; /*) ;; *) O=$TOP/$O ;; esac
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pkvm-its
 JOBS=${JOBS:-$(nproc)}
-PATCHES=${PATCHES:-$TOP/patches}
+# What is sent, and what stays here
+PATCHES=$TOP/patches LAB=$TOP/lab
 RESULTS=${RESULTS:-$O/results}
 
 # What the user gave, as the first script of a run sees it.
@@ -191,8 +192,21 @@ kernel_out() { printf '%s/kernel-%s%s' "$O" "$1" "$SUFFIX"; }
 # tests_dir: where the KVM selftests of arm64 are built, the same programs for every configuration
 tests_dir() { printf '%s/kselftest/kvm/arm64' "$(kernel_out base)"; }
 
-# The series' files, in order.
-series_files() { [ ! -d "$PATCHES" ] || find "$PATCHES" -maxdepth 1 -name '*.patch' | sort; }
+# patch_files DIR...: the patches in these directories, in order
+patch_files() {
+	local dir
+	for dir; do [ ! -d "$dir" ] || find "$dir" -maxdepth 1 -name '*.patch' | sort; done
+}
+series_files() { patch_files "$PATCHES"; }
+lab_files()    { patch_files "$LAB/patches"; }
+
+# sent_head BASE [HEAD]: the last commit of the series in $SRC. Behind it are those of the lab, whose subjects begin with
+# "lab: "; so where the series ends survives every rebase.
+sent_head() {
+	local first
+	first=$(git -C "$SRC" log --reverse --format='%H %s' "$1..${2:-HEAD}" | awk '$2 == "lab:" && !n++ { print $1 }')
+	git -C "$SRC" rev-parse "${first:-${2:-HEAD}}${first:+~}"
+}
 
 # tree_state: one word that changes whenever what would be built changes. With uncommitted work it is always new,
 # because that may include files git does not look at.

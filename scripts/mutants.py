@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 
-TOOL = "tools/testing/pkvm-its"
-# What the build in user space reads
-PARTS = [TOOL, "tools/include", "include/linux/irqchip", "arch/arm64/include/asm/kvm_pkvm_its.h",
+# Where the tests are in each copy, beside the kernel's directories
+TOOL = "pkvm-its"
+# What the build in user space reads of the kernel
+PARTS = ["tools/include", "include/linux/irqchip", "arch/arm64/include/asm/kvm_pkvm_its.h",
          "arch/arm64/kvm/hyp/include/nvhe", "arch/arm64/kvm/hyp/nvhe"]
 SHIFTS = [12, 14, 16]
 FUZZ_SECONDS = 60
@@ -46,7 +47,7 @@ def run(args, cwd, log, timeout=None):
 def make(tree, log, *targets):
     tool = os.path.join(tree, TOOL)
     # The dependencies that the compiler has written are copied with the trees, so no path is to be in them.
-    return run(["make", "-C", tool, "OUTPUT=.", "CC=clang"] + ["./" + t for t in targets], tree, log)
+    return run(["make", "-C", tool, "KERNEL=..", "OUTPUT=.", "CC=clang"] + ["./" + t for t in targets], tree, log)
 
 
 def first_failure(log):
@@ -92,7 +93,7 @@ def replace(path, old, new):
     with open(path) as f:
         text = f.read()
     if text.count(old) != 1:
-        raise RuntimeError("the code it changes is there %d times: bring fuzz/mutants up to date" % text.count(old))
+        raise RuntimeError("the code it changes is there %d times: bring lab/mutants up to date" % text.count(old))
     with open(path, "w") as f:
         f.write(text.replace(old, new))
     return text
@@ -100,7 +101,7 @@ def replace(path, old, new):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("source", "work", "list", "corpus", "ktap"):
+    for name in ("tool", "source", "work", "list", "corpus", "ktap"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="")
@@ -108,9 +109,10 @@ def main():
 
     mutants = [m for m in read_list(args.list) if args.only in m[0]]
     if not mutants:
-        sys.exit("mutants: there is none with %s in its name; fuzz/mutants has them" % args.only)
+        sys.exit("mutants: there is none with %s in its name; lab/mutants has them" % args.only)
 
     first = os.path.join(args.work, "0")
+    shutil.copytree(args.tool, os.path.join(first, TOOL))
     for part in PARTS:
         source, target = os.path.join(args.source, part), os.path.join(first, part)
         os.makedirs(os.path.dirname(target), exist_ok=True)

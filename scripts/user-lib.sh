@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
-# EL2's code in user space (tools/testing/pkvm-its of the series): where it is built. Sourced after lib.sh.
+# EL2's code in user space (lab/pkvm-its compiles that of build/linux): where it is built. Sourced after lib.sh.
 # shellcheck disable=SC2034
-USER_DIR=$SRC/tools/testing/pkvm-its
+USER_DIR=$LAB/pkvm-its
 USER_OUT=$O/pkvm-its$SUFFIX
 SHIFTS=(12 14 16)
 
@@ -13,13 +13,12 @@ name_of() { echo "$((1 << ($1 - 10)))k"; }
 user_make() {
 	local log=$1
 	shift
-	[ -d "$USER_DIR" ] || die "the kernel tree has no tools/testing/pkvm-its" "the series in patches/ brings it"
 	mkdir -p "$USER_OUT"
-	quietly "$log" "EL2's code in user space" make -C "$USER_DIR" OUTPUT="$USER_OUT" CC=clang -j"$JOBS" "$@" ||
+	quietly "$log" "EL2's code in user space" make -C "$USER_DIR" KERNEL="$SRC" OUTPUT="$USER_OUT" CC=clang -j"$JOBS" "$@" ||
 		die "EL2's code does not build in user space" "see $log"
 }
 
-# seeds DIR: the fuzzer's corpus, fuzz/corpus, one program a line in hex, as the files that libFuzzer wants
+# seeds DIR: the fuzzer's corpus, lab/fuzz/corpus, one program a line in hex, as the files that libFuzzer wants
 seeds() {
 	rm -rf "$1"
 	mkdir -p "$1"
@@ -29,5 +28,5 @@ for line in open(sys.argv[1]):
     if not line.startswith("#"):
         program = bytes.fromhex(line)
         open("%s/%s" % (sys.argv[2], hashlib.sha1(program).hexdigest()), "wb").write(program)
-' "$TOP/fuzz/corpus" "$1"
+' "$LAB/fuzz/corpus" "$1"
 }

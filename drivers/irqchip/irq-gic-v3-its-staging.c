@@ -328,7 +328,6 @@ static int its_try_activate(struct its_node *its, const struct its_staging_ops *
 
 	guard(raw_spinlock_irqsave)(&its->lock);
 
-	its_bench_mark(ITS_BENCH_LOCKED);
 	offset = (its->cmd_write - its->cmd_base) * sizeof(*its->cmd_write);
 	if (!its_is_drained(its, offset))
 		return -EAGAIN;
@@ -345,7 +344,6 @@ static int its_try_activate(struct its_node *its, const struct its_staging_ops *
 	}
 
 	staging->ops = ops;
-	its_bench_mark(ITS_BENCH_UNLOCK);
 
 	return 0;
 }
@@ -535,9 +533,7 @@ int its_start_deprivilege(const struct its_staging_ops *ops)
 
 	static_branch_enable_cpuslocked(&its_staging_calls);
 
-	its_bench_mark(ITS_BENCH_BEGIN);
-	ret = its_staging_hand_over(&its_nodes, its_inject_failure(ops));
-	its_bench_mark(ITS_BENCH_END);
+	ret = its_staging_hand_over(&its_nodes, ops);
 
 	return ret;
 }

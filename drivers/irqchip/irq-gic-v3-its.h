@@ -19,10 +19,6 @@
 #include <linux/irqchip/arm-gic-v3-staging.h>
 #include <linux/irqchip/arm-gic-v4.h>
 
-#ifdef CONFIG_ARM_GIC_V3_ITS_BENCH
-#include <asm/arch_timer.h>
-#endif
-
 #define ITS_FLAGS_CMDQ_NEEDS_FLUSHING		(1ULL << 0)
 #define ITS_FLAGS_WORKAROUND_CAVIUM_22375	(1ULL << 1)
 #define ITS_FLAGS_WORKAROUND_CAVIUM_23144	(1ULL << 2)
@@ -233,57 +229,5 @@ static inline bool its_posts_by_call(struct its_node *its)
 	return IS_ENABLED(CONFIG_ARM_GIC_V3_ITS_STAGING) &&
 	       static_branch_unlikely(&its_staging_calls) && its_is_staged(its);
 }
-
-#ifdef CONFIG_ARM_GIC_V3_ITS_INJECT
-int its_inject_commands(struct its_node *its, const struct its_cmd_block *cmds,
-			unsigned int nr, bool wait);
-u64 its_inject_cwriter(struct its_node *its);
-const struct its_staging_ops *its_inject_failure(const struct its_staging_ops *ops);
-#else
-static inline const struct its_staging_ops *its_inject_failure(const struct its_staging_ops *ops)
-{
-	return ops;
-}
-#endif
-
-enum its_bench_mark {
-	ITS_BENCH_BEGIN,
-	ITS_BENCH_LOCKED,
-	ITS_BENCH_UNLOCK,
-	ITS_BENCH_END,
-};
-
-#ifdef CONFIG_ARM_GIC_V3_ITS_BENCH
-/**
- * struct its_bench_ops - what the driver does, to be measured
- * @create_device:	maps a device. dev_alloc_lock held
- * @mapd:		maps or unmaps a device
- * @mapti:		maps an event of a device
- * @discard:		unmaps it
- * @inv:		has the configuration of its interrupt read again
- * @post_inv:		the same. Returns how long the write of GITS_CWRITER took, U64_MAX
- *			if the queue has no room
- */
-struct its_bench_ops {
-	struct its_device *(*create_device)(struct its_node *its, u32 dev_id, int nvecs,
-					    bool alloc_lpis);
-	void	(*mapd)(struct its_device *dev, int valid);
-	void	(*mapti)(struct its_device *dev, u32 irq_id, u32 event_id);
-	void	(*discard)(struct its_device *dev, u32 event_id);
-	void	(*inv)(struct its_device *dev, u32 event_id);
-	u64	(*post_inv)(struct its_device *dev, u32 event_id);
-};
-
-extern const struct its_bench_ops its_bench_ops;
-
-void its_bench_mark(enum its_bench_mark mark);
-
-static inline u64 its_bench_ticks(void)
-{
-	return __arch_counter_get_cntvct();
-}
-#else
-static inline void its_bench_mark(enum its_bench_mark mark) { }
-#endif
 
 #endif /* _IRQ_GIC_V3_ITS_H */

@@ -19,9 +19,7 @@
 #include <linux/overflow.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 
-#include <asm/kvm_hyp.h>
 #include <asm/kvm_pkvm.h>
 #include <asm/kvm_pkvm_its.h>
 
@@ -60,11 +58,6 @@ static int __init early_protected_its_cfg(char *arg)
 
 	if (!arg)
 		return -EINVAL;
-
-	if (IS_ENABLED(CONFIG_PKVM_ITS_REFERENCE) && !strcmp(arg, "reference")) {
-		kvm_nvhe_sym(pkvm_its_reference) = true;
-		return 0;
-	}
 
 	ret = kstrtobool(arg, &on);
 	if (ret)
@@ -432,8 +425,6 @@ static int __init pkvm_its_debugfs_init(void)
 		snprintf(name, sizeof(name), "%016llx", (u64)its->base);
 		dir = debugfs_create_dir(name, root);
 		debugfs_create_file("stats", 0400, dir, its, &pkvm_its_stats_fops);
-		if (IS_ENABLED(CONFIG_PKVM_ITS_REFERENCE))
-			debugfs_create_size_t("state_size", 0400, dir, &its->state_size);
 	}
 
 	return 0;

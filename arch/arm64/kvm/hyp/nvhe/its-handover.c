@@ -37,11 +37,6 @@ static struct hyp_its *hyp_its_nodes[MMIO_GUARD_MAX];
 static u32 nr_hyp_its;
 static bool pvms_refused;
 
-#ifdef CONFIG_PKVM_ITS_REFERENCE
-/* Set by the host, from its command line, before it is deprivileged */
-bool pkvm_its_reference;
-#endif
-
 /**
  * hyp_its_get - find an ITS
  * @id: its ID, from the host
@@ -431,11 +426,9 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	its->committed = hyp_phys_to_virt(its->queue_phys);
 	its->nr_cmds = its->queue_size / sizeof(struct its_cmd_block);
 	its->queue_noncoherent = desc->queue_noncoherent;
-	its->one_by_one = pkvm_its_is_reference();
 	its->nr_lpis = BIT(desc->lpi_bits);
 
-	ret = mmio_guard_add(its->phys, ITS_FRAME_SIZE,
-			     pkvm_its_is_reference() ? &its_reference_ops : &its_guard_ops, its);
+	ret = mmio_guard_add(its->phys, ITS_FRAME_SIZE, &its_guard_ops, its);
 	if (ret)
 		return ret;
 

@@ -464,18 +464,6 @@ static void its_write_cwriter(struct hyp_its *its)
 	writel_relaxed(its->next * sizeof(struct its_cmd_block), its->base + GITS_CWRITER);
 }
 
-/* Only with CONFIG_PKVM_ITS_REFERENCE: submit the last command, and wait for it for a while */
-static void its_submit_and_wait(struct hyp_its *its)
-{
-	unsigned int budget = 4096;
-
-	its_write_cwriter(its);
-
-	do {
-		its_consume(its);
-	} while (its->done != its->next && --budget);
-}
-
 static bool its_has_room(const struct hyp_its *its, u32 end)
 {
 	return nr_pending(its) + slots_between(its, its->next, end) < its->nr_cmds;
@@ -611,11 +599,8 @@ static bool its_handle_cwriter(struct hyp_its *its, u64 val, u64 mask)
 			return false;
 	}
 
-	while (its->next != end) {
+	while (its->next != end)
 		its_process_cmd(its, &its->staging[its->next]);
-		if (IS_ENABLED(CONFIG_PKVM_ITS_REFERENCE) && its->one_by_one)
-			its_submit_and_wait(its);
-	}
 
 	its_write_cwriter(its);
 
@@ -661,19 +646,6 @@ unlock:
 }
 
 const struct mmio_guard_ops its_guard_ops = {
-	.write	= its_guard_write,
-};
-
-static u64 its_reference_read(void *priv, u64 offset, unsigned int size)
-{
-	struct hyp_its *its = priv;
-
-	return size == sizeof(u32) ? readl_relaxed(its->base + offset)
-				   : readq_relaxed(its->base + offset);
-}
-
-const struct mmio_guard_ops its_reference_ops = {
-	.read	= its_reference_read,
 	.write	= its_guard_write,
 };
 

@@ -12,8 +12,8 @@
  * is able to fail. Where the ITS is confined, every case has to be blocked, and
  * host, guest and command queue have to go on working.
  *
- * Commands are queued through debugfs (CONFIG_ARM_GIC_V3_ITS_INJECT), everything
- * else is done through /dev/mem.
+ * Commands are written to the driver's queue through /dev/mem, like everything else. What
+ * takes a hypercall needs CONFIG_TEST_PKVM_HOST.
  *
  * The ITS has to be QEMU's: entries are forged in its private formats. A direct ITS
  * may be unusable afterwards, and with it the machine, so this is not for a machine
@@ -73,46 +73,6 @@ static enum result cpu_read(struct test *t, u64 pa)
 	ret = phys_read64(pa, &val);
 
 	return ret ? blocked_by_el2(t, ret) : RES_REACHED;
-}
-
-/*
- * Everything that resets GITS_CREADR needs the driver to be at offset 0 as
- * well. A whole round is queued, so that nothing but harmless commands is left
- * in the queue for an ITS that reads it again.
- */
-static int rewind_queue(struct test *t)
-{
-	struct its_cmd cmds[ITS_MAX_BATCH];
-	unsigned int i, n, nr = t->its.queue_size / sizeof(*cmds);
-	int ret, tries = 4 * nr / ITS_MAX_BATCH;
-
-	for (i = 0; i < ITS_MAX_BATCH; i++)
-		cmds[i] = its_cmd_sync(t->its.rdbase);
-
-	for (i = 0; i < nr; i += ITS_MAX_BATCH) {
-		ret = its_post(&t->its, cmds, ITS_MAX_BATCH);
-		if (ret)
-			return ret;
-	}
-
-	/*
-	 * Somebody else may queue commands meanwhile, so that the end is missed: a few
-	 * more rounds.
-	 */
-	while (tries--) {
-		ret = its_refresh(&t->its);
-		if (ret || !t->its.cwriter)
-			return ret;
-
-		n = (t->its.queue_size - t->its.cwriter) / sizeof(*cmds);
-		if (n > ITS_MAX_BATCH)
-			n = ITS_MAX_BATCH;
-		ret = its_post(&t->its, cmds, n);
-		if (ret)
-			return ret;
-	}
-
-	return -EBUSY;
 }
 
 /* Pages whose place within an ITS page leaves the first half of that alone. */
@@ -306,7 +266,7 @@ static enum result level2_over_victim(struct test *t)
 	if (!tbl->indirect)
 		return RES_SKIP;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	if (!itt || free_level1(t, &slot, &device))
 		return FAIL(t, "no free level-1 entry");
 	device += (target & (tbl->page_size - 1)) / tbl->entry_size;
@@ -335,12 +295,12 @@ static enum result level2_over_queue(struct test *t)
 	if (!tbl->indirect)
 		return RES_SKIP;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	if (!itt || free_level1(t, &slot, &device))
 		return FAIL(t, "no free level-1 entry");
 	device += (target & (tbl->page_size - 1)) / tbl->entry_size;
 
-	if (!confined(t) && phys_write64(target, 0))
+	if (its_take(&t->its, 1) || (!confined(t) && phys_write64(target, 0)))
 		return FAIL(t, "queue");
 	if (phys_write64(slot, (target & ~(tbl->page_size - 1)) | BIT64(63)))
 		return FAIL(t, "level-1 table");
@@ -352,6 +312,8 @@ static enum result level2_over_queue(struct test *t)
 	if (confined(t) && stat_of(t, "refused_not_prepared") != before + 1)
 		res = FAIL(t, "not refused");
 	unmap(t, device);
+	if (!confined(t) && phys_write64(target, GITS_CMD_SYNC))
+		res = FAIL(t, "queue");
 	phys_write64(slot, 0);
 
 	return res;
@@ -374,8 +336,8 @@ static enum result level2_bad_entry(struct test *t)
 
 	while ((u64)getpagesize() << order < 2 * tbl->page_size)
 		order++;
-	itt = its_alloc_pages(&t->its, 0);
-	page = its_alloc_pages(&t->its, order);
+	itt = pages_alloc(0);
+	page = pages_alloc(order);
 	if (!itt || !page || free_level1(t, &slot, &device))
 		return FAIL(t, "no free level-1 entry");
 
@@ -415,7 +377,7 @@ static enum result level1_entry_replaced(struct test *t)
 	if (!tbl->indirect)
 		return RES_SKIP;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	slot = tbl->base;
 	if (!itt || its_reserve(&t->its, tbl, device) || phys_read64(slot, &old))
 		return FAIL(t, "level-1 table");
@@ -462,7 +424,7 @@ static enum result itt_forged_contents(struct test *t)
 	u64 itt, ite;
 	int ret;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	if (!itt || phys_write64(itt, forged_ite(t)) ||
 	    phys_write64(itt + 8, 1023))
 		return FAIL(t, "no ITT");
@@ -513,8 +475,8 @@ static enum result level2_forged_contents(struct test *t)
 
 	while ((u64)getpagesize() << order < its_level2_size(tbl))
 		order++;
-	itt = its_alloc_pages(&t->its, 0);
-	level2 = its_alloc_pages(&t->its, order);
+	itt = pages_alloc(0);
+	level2 = pages_alloc(order);
 	if (!itt || !level2 || free_level1(t, &slot, &device))
 		return FAIL(t, "no free level-1 entry");
 
@@ -549,7 +511,7 @@ static enum result overlapping_itts(struct test *t)
 	enum result res;
 
 	busy = confined(t) ? stat_of(t, "refused_not_prepared") : 0;
-	itt = its_alloc_pages(&t->its, 3);
+	itt = pages_alloc(3);
 	at = itt + getpagesize();
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, bits, itt, true)) ||
@@ -590,7 +552,7 @@ static enum result unmap_twice(struct test *t)
 	enum result res;
 	u64 itt;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)) ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, false)) ||
@@ -611,7 +573,7 @@ static enum result unmap_unknown(struct test *t)
 	enum result res;
 	u64 itt;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)) ||
 	    post1(t, its_cmd_mapd(DEV_NONE, EVENT_BITS, itt, false)))
@@ -631,7 +593,7 @@ static enum result remap_over_victim(struct test *t)
 	enum result res;
 	u64 itt;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)) ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, t->pvm.victim_pa, true)) ||
@@ -652,8 +614,8 @@ static enum result remap(struct test *t)
 	enum result res;
 	u64 old, new;
 
-	old = its_alloc_pages(&t->its, 0);
-	new = its_alloc_pages(&t->its, 0);
+	old = pages_alloc(0);
+	new = pages_alloc(0);
 	if (!old || !new ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, old, true)) ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, new, true)))
@@ -674,7 +636,7 @@ static enum result two_devices_one_itt_page(struct test *t)
 	enum result res;
 	u64 itt;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)) ||
 	    post1(t, its_cmd_mapd(DEV_B, EVENT_BITS, itt + getpagesize() / 4, true)))
@@ -752,7 +714,7 @@ static enum result disabled_unmap(struct test *t)
 	u64 itt;
 	int ret;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	if (!itt || post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)))
 		return FAIL(t, "queue");
 
@@ -823,7 +785,7 @@ static enum result baser_repoint(struct test *t, struct its_table *tbl,
 	enum result res;
 	u32 id, ctlr;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	id = (target & (tbl->page_size - 1)) / tbl->entry_size;
 	if (!itt || its_reserve(&t->its, tbl, id))
 		return FAIL(t, "no memory");
@@ -902,9 +864,9 @@ static enum result gits_baser_repoint_disabled(struct test *t)
 }
 
 /*
- * Has the ITS read its commands from a queue that the host alone writes. The
- * driver is brought to offset 0 first, since writing GITS_CBASER sends the ITS
- * there.
+ * Has the ITS read its commands from a queue that the host alone writes. Writing
+ * GITS_CBASER sends the ITS to offset 0, so in the end it has to go from there to where the
+ * driver is, past nothing but SYNC.
  */
 static enum result cbaser_repoint(struct test *t, enum width w, bool use)
 {
@@ -921,7 +883,7 @@ static enum result cbaser_repoint(struct test *t, enum width w, bool use)
 
 	while ((u64)getpagesize() << order < t->its.queue_size)
 		order++;
-	queue = its_alloc_pages(&t->its, order);
+	queue = pages_alloc(order);
 	if (!queue)
 		return FAIL(t, "no memory");
 	for (i = 0; i < 4 * ARRAY_SIZE(cmds); i++) {
@@ -929,8 +891,8 @@ static enum result cbaser_repoint(struct test *t, enum width w, bool use)
 			return FAIL(t, "cannot write commands");
 	}
 
-	if (rewind_queue(t) || its_disable(&t->its, &ctlr))
-		return FAIL(t, "cannot bring the queue to its start");
+	if (its_take(&t->its, 1) || its_return(&t->its) || its_disable(&t->its, &ctlr))
+		return FAIL(t, "cannot disable the ITS");
 
 	old = its_read64(&t->its, GITS_CBASER);
 	new = (old & ~MASK64(51, 12)) | queue;
@@ -966,6 +928,8 @@ static enum result cbaser_repoint(struct test *t, enum width w, bool use)
 	its_write64(&t->its, GITS_CWRITER, 0);
 	now = its_read64(&t->its, GITS_CBASER);
 	its_write32(&t->its, GITS_CTLR, ctlr);
+	if (its_write64(&t->its, GITS_CWRITER, t->its.driver) || its_sync(&t->its))
+		return FAIL(t, "the queue does not work");
 	if (now != old)
 		return FAIL(t, "GITS_CBASER 0x%llx not restored",
 			    (unsigned long long)now);
@@ -1101,7 +1065,7 @@ static enum result with_itt(struct test *t, bool write)
 	enum result res;
 	u64 itt;
 
-	itt = its_alloc_pages(&t->its, 0);
+	itt = pages_alloc(0);
 	if (!itt ||
 	    post1(t, its_cmd_mapd(DEV_A, EVENT_BITS, itt, true)) ||
 	    post1(t, its_cmd_mapti(DEV_A, 0, t->lpi, 0)))
@@ -1194,7 +1158,7 @@ static enum result unknown_commands(struct test *t)
  */
 static enum result res0_bits_set(struct test *t)
 {
-	u64 itt = its_alloc_pages(&t->its, 0);
+	u64 itt = pages_alloc(0);
 	struct its_cmd cmds[] = {
 		its_cmd_mapd(DEV_A, EVENT_BITS, itt, true),
 		its_cmd_mapti(DEV_A, 0, t->lpi, 0),
@@ -1258,7 +1222,7 @@ static enum result res0_bits_set(struct test *t)
 /* Every field beyond what it may be, the others good. */
 static enum result bad_fields(struct test *t)
 {
-	u64 itt = its_alloc_pages(&t->its, 0);
+	u64 itt = pages_alloc(0);
 	const struct {
 		struct its_cmd cmd;
 		const char *reason;
@@ -1347,7 +1311,7 @@ static enum result vmapp_over_victim(struct test *t)
 {
 	u64 off = t->pvm.victim_pa & 0xffff, vpt = t->pvm.victim_pa - off;
 	u32 vlpi = (off ? off : 1024) * 8 + 16;
-	u64 itt = its_alloc_pages(&t->its, 0);
+	u64 itt = pages_alloc(0);
 	struct its_cmd cmds[] = {
 		{ { GITS_CMD_VMAPP, (u64)VPE << 32,
 		    BIT64(63) | (t->its.rdbase & MASK64(51, 16)), vpt | 15 } },
@@ -1449,10 +1413,10 @@ static int race_round(struct test *t, struct race *race,
 	int ret;
 	u32 ctlr;
 
-	if (its_refresh(&t->its) || (disable && its_disable(&t->its, &ctlr)))
+	if (its_take(&t->its, nr) || (disable && its_disable(&t->its, &ctlr)))
 		return -EIO;
 
-	atomic_store(&race->slot, t->its.cwriter / sizeof(*cmds) + 1);
+	atomic_store(&race->slot, t->its.pos / sizeof(*cmds) + 1);
 	race_wait(race, 1);
 	if (disable) {
 		ret = its_queue(&t->its, cmds, nr);
@@ -1492,7 +1456,7 @@ static enum result staging_race(struct test *t)
 		race.cpu++;
 	CPU_CLR(race.cpu, &mine);
 
-	itt = its_alloc_pages(&t->its, RACE_ORDER);
+	itt = pages_alloc(RACE_ORDER);
 	race.queue = phys_map(t->its.queue, t->its.queue_size);
 	if (!itt || !race.queue)
 		return FAIL(t, "cannot map the queue");

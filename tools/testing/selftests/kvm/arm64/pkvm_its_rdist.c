@@ -213,7 +213,7 @@ static int quiet(struct test *t, bool on)
 /* Maps event @i of device A to an LPI of a CPU, for i in the order of the arguments. */
 static int map_events(struct test *t, u32 lpi0, u16 cpu0, u32 lpi1, u16 cpu1)
 {
-	u64 itt = its_alloc_pages(&t->its, 0);
+	u64 itt = pages_alloc(0);
 	struct its_cmd cmds[] = {
 		its_cmd_mapd(DEV_A, EVENT_BITS, itt, true),
 		its_cmd_mapti(DEV_A, 0, lpi0, cpu0),
@@ -338,7 +338,7 @@ static enum result offline_cpu(struct test *t)
 	if (cpu_set_online(cpu, false))
 		return FAIL(t, "CPU %u does not go off line", cpu);
 	res = move_over_victim(t, &(struct move) { .nr = cpu, .cmd = GITS_CMD_INT });
-	if (cpu_set_online(cpu, true))
+	if (its_return(&t->its) || cpu_set_online(cpu, true))
 		return FAIL(t, "CPU %u does not come back", cpu);
 
 	return res;
@@ -389,6 +389,7 @@ static enum result msi_over_victim(struct test *t)
 		res = look(t, res);
 
 out_close:
+	its_return(&t->its);
 	vdev_close(&v);
 out:
 	pci_from_vfio(&pci[i], 1);
@@ -566,7 +567,7 @@ static enum result two_rdists_one_table(struct test *t)
 	if (nr_rdists < 2)
 		return RES_SKIP;
 
-	table = its_alloc_pages(&t->its, __builtin_ctz(PENDING_BLOCK / getpagesize()));
+	table = pages_alloc(__builtin_ctz(PENDING_BLOCK / getpagesize()));
 	if (!table || map_events(t, lpi, 0, lpi, 1) || quiet(t, true))
 		return FAIL(t, "queue");
 
@@ -742,7 +743,7 @@ static enum result propbaser_while_enabled(struct test *t)
 /* One redistributor with another property table than the others, of the host's. */
 static enum result propbaser_mismatched(struct test *t)
 {
-	u64 table = its_alloc_pages(&t->its, 0), at;
+	u64 table = pages_alloc(0), at;
 	unsigned int i;
 
 	if (nr_rdists < 2)
@@ -976,7 +977,7 @@ static enum result vpendbaser_over_victim(struct test *t)
 	if (rdists[0].typer & GICR_TYPER_RVPEID)
 		return RES_SKIP;
 
-	zero = its_alloc_pages(&t->its, __builtin_ctz(PENDING_BLOCK / getpagesize()));
+	zero = pages_alloc(__builtin_ctz(PENDING_BLOCK / getpagesize()));
 	if (!zero)
 		return FAIL(t, "no memory");
 
@@ -1074,9 +1075,9 @@ static const struct attack cases[] = {
 	ATTACK(propbaser_while_enabled),
 	ATTACK(propbaser_mismatched, .skip = ONE_CPU),
 	ATTACK(property_table_donated, .no_vm = true),
-	ATTACK(live_pending_table_donated, .no_vm = true, .skip = "no its_inject/map, or one CPU"),
+	ATTACK(live_pending_table_donated, .no_vm = true, .skip = "no pkvm_host/map, or one CPU"),
 	ATTACK(live_property_table_donated, .no_vm = true,
-	       .skip = "no its_inject/map, or the LPIs are not in the first page"),
+	       .skip = "no pkvm_host/map, or the LPIs are not in the first page"),
 	ATTACK(vpendbaser_over_victim, .victim = page_aligned, .gicv4 = true,
 	       .skip = "no GICv4, or GICv4.1"),
 	ATTACK_STORE("rdist_access_", odd_access, 8bit),
@@ -1108,7 +1109,7 @@ static int setup(struct test *t)
 	if (ret && ret != -ENOENT)
 		return ret;
 
-	return nr_rdists && !t->its.rdist ? 0 : -ENODEV;
+	return nr_rdists ? 0 : -ENODEV;
 }
 
 static bool works(struct test *t)

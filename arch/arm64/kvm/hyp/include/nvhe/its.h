@@ -121,8 +121,6 @@ struct hyp_its_table {
  * @nr_synced:	how many of them are known to have been executed, and followed by a SYNC that has
  * @lost:	those before this number may have been lost to a reset
  * @queue_noncoherent: the ITS does not snoop the caches when it reads @committed
- * @one_by_one:	submit each command by itself and wait for it. Only ever set with
- *		CONFIG_PKVM_ITS_REFERENCE
  *
  * @devices:	the device table, NULL if the ITS keeps it for itself
  * @flat_records: the devices by DeviceID, if there are no level-2 pages
@@ -164,7 +162,6 @@ struct hyp_its {
 	u64				nr_synced;
 	u64				lost;
 	bool				queue_noncoherent;
-	bool				one_by_one;
 
 	struct hyp_its_table		*devices;
 	struct hyp_its_device		**flat_records;
@@ -179,14 +176,6 @@ struct hyp_its {
 	u64				verdicts[PKVM_ITS_NR_VERDICTS];
 	u64				writes_ignored;
 };
-
-extern bool pkvm_its_reference;
-
-/* Are reads to trap, and commands to be submitted one by one? Only to measure that */
-static inline bool pkvm_its_is_reference(void)
-{
-	return IS_ENABLED(CONFIG_PKVM_ITS_REFERENCE) && pkvm_its_reference;
-}
 
 /* Hypercalls of a host that is trusted */
 int __pkvm_its_register(u64 pfn, u64 nr_pages);
@@ -215,7 +204,6 @@ void its_unpin(void *virt, u64 size);
 
 /* its.c */
 extern const struct mmio_guard_ops its_guard_ops;
-extern const struct mmio_guard_ops its_reference_ops;
 
 bool its_drives(struct hyp_its *its, phys_addr_t phys, u64 size);
 int its_donate_pages(struct hyp_its *its, phys_addr_t phys, u64 size);

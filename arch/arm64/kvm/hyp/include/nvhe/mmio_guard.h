@@ -12,15 +12,11 @@ struct mmio_guard;
 
 /**
  * struct mmio_guard_ops - what to do with the host's accesses
- * @read: a naturally aligned read of @size (4 or 8) bytes at @offset into the region.
- *	  NULL for reads to reach the hardware without a trap, which is what they do
- *	  unless somebody measures what the difference is (CONFIG_PKVM_ITS_REFERENCE)
  * @write: a naturally aligned write of @size (4 or 8) bytes at @offset into the
  *	   region. All of it comes from the host. Must not fail: a write that is not
  *	   acceptable is ignored.
  */
 struct mmio_guard_ops {
-	u64 (*read)(void *priv, u64 offset, unsigned int size);
 	void (*write)(void *priv, u64 offset, u64 val, unsigned int size);
 };
 
@@ -56,10 +52,5 @@ int mmio_guard_add(phys_addr_t start, u64 size, const struct mmio_guard_ops *ops
 void mmio_guard_remove(phys_addr_t start);
 const struct mmio_guard *mmio_guard_find(phys_addr_t addr);
 void mmio_guard_clip(phys_addr_t addr, u64 *start, u64 *end);
-
-static inline bool mmio_guard_traps_reads(const struct mmio_guard *guard)
-{
-	return IS_ENABLED(CONFIG_PKVM_ITS_REFERENCE) && guard->ops->read;
-}
 
 #endif /* __ARM64_KVM_NVHE_MMIO_GUARD_H__ */

@@ -17,7 +17,7 @@
 #include "kselftest.h"
 
 #define PKVM_ITS_DEBUGFS	"/sys/kernel/debug/pkvm_its"
-#define ITS_INJECT_DEBUGFS	"/sys/kernel/debug/its_inject"
+#define PKVM_HOST_DEBUGFS	"/sys/kernel/debug/pkvm_host"
 
 #define ITS_FRAME_SIZE		0x10000
 #define ITS_MAX_BATCH		64
@@ -54,7 +54,7 @@ struct its_cmd {
 /**
  * struct its_table - one of the tables that GITS_BASER<n> describes
  * @reg: value of the register
- * @base: physical address of what the driver writes
+ * @base: physical address of what the driver writes; 0 if that is not known
  * @hw_base: physical address of what the hardware reads
  * @indirect: whether it has two levels
  * @page_size: size of an ITS page
@@ -91,37 +91,45 @@ struct its_lpis;
 
 /**
  * struct its - an ITS of the host
+ * @nr: its number
  * @name: its physical address as debugfs spells it
  * @base: the same as a number
- * @queue: physical address of the queue that the driver writes
+ * @queue: physical address of the queue that the driver writes; 0 if that is not known
  * @queue_size: size of that queue in bytes
  * @hw_queue: physical address of the queue that the hardware reads
- * @cwriter: offset at which the driver puts its next command
+ * @slots: that queue, mapped through /dev/mem; NULL before its_find_staging()
+ * @driver: offset at which the driver puts its next command
+ * @cwriter: GITS_CWRITER
+ * @pos: offset at which its_queue() puts its next command
+ * @taken: @driver and @pos are up to date, unless the driver has posted since
  * @typer: GITS_TYPER
  * @rdbase: target address of the collection of CPU 0
  * @itt_entry_size: size of an interrupt translation entry
  * @table: what GITS_BASER<n> describes
  * @devices: the device table, an element of @table
  * @regs: the control frame, mapped through /dev/mem
- * @rdist: number of the redistributor at @rdbase
  * @nr_lpis: number of interrupt IDs that its LPI tables cover
  * @props: physical address of its LPI property table
  * @lpis: LPIs that its_lpi_arrived() can ask for; NULL before its_lpis_open()
  */
 struct its {
+	unsigned int nr;
 	char name[17];
 	u64 base;
 	u64 queue;
 	u64 queue_size;
 	u64 hw_queue;
+	void *slots;
+	u64 driver;
 	u64 cwriter;
+	u64 pos;
+	bool taken;
 	u64 typer;
 	u64 rdbase;
 	u64 itt_entry_size;
 	struct its_table table[GITS_BASER_NR_REGS];
 	struct its_table *devices;
 	void *regs;
-	unsigned int rdist;
 	u64 nr_lpis;
 	u64 props;
 	struct its_lpis *lpis;
@@ -140,12 +148,14 @@ int its_count(void);
 int its_open(struct its *its, int nr);
 void its_close(struct its *its);
 int its_refresh(struct its *its);
+int its_find_staging(struct its *its);
 bool its_has_stats(struct its *its);
 int its_stat(struct its *its, const char *name, u64 *val);
 int its_post(struct its *its, const struct its_cmd *cmds, unsigned int nr);
 int its_queue(struct its *its, const struct its_cmd *cmds, unsigned int nr);
 int its_sync(struct its *its);
-u64 its_alloc_pages(struct its *its, unsigned int order);
+int its_take(struct its *its, unsigned int nr);
+int its_return(struct its *its);
 struct its_table *its_table(struct its *its, unsigned int type);
 u64 its_level2_size(const struct its_table *t);
 int its_reserve(struct its *its, struct its_table *t, u32 id);
@@ -166,13 +176,13 @@ int its_disable(struct its *its, u32 *ctlr);
 
 int rdist_open(struct rdist *rd, unsigned int nr);
 void rdist_close(struct rdist *rd);
-bool rdist_is_at(struct rdist *rd, struct its *its, u64 rdbase);
 u32 rdist_read32(struct rdist *rd, unsigned int offset);
 u64 rdist_read64(struct rdist *rd, unsigned int offset);
 int rdist_write32(struct rdist *rd, unsigned int offset, u32 val);
 int rdist_write64(struct rdist *rd, unsigned int offset, u64 val);
 
 /* Memory */
+u64 pages_alloc(unsigned int order);
 void *phys_map(u64 pa, size_t size);
 void phys_unmap(void *va, size_t size);
 int phys_read64(u64 pa, u64 *val);

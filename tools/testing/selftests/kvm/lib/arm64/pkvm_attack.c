@@ -371,7 +371,7 @@ static void run(struct test *t, const struct attacks *attacks, unsigned int nr)
 	if (res == RES_ERROR)
 		ksft_print_msg("%s: %s\n", name, t->why);
 
-	works = (!attacks->works || attacks->works(t)) && queue_works(t);
+	works = (!attacks->works || attacks->works(t)) && queue_works(t) && !its_return(&t->its);
 	if (!works)
 		ksft_print_msg("%s: the GIC does not work any more\n", name);
 
@@ -445,8 +445,8 @@ int attack_main(int argc, char **argv, const struct attacks *attacks)
 	t.mode = pkvm_its_mode();
 	if (t.mode == PKVM_ITS_FAILED)
 		ksft_exit_fail_msg("the kernel failed to confine the ITSs\n");
-	if (its_count() <= 0)
-		ksft_exit_skip("no ITS, or no CONFIG_ARM_GIC_V3_ITS_INJECT\n");
+	if (!its_count())
+		ksft_exit_skip("no ITS\n");
 	phys_setup();
 
 	ret = pvm_probe(true);
@@ -462,12 +462,6 @@ int attack_main(int argc, char **argv, const struct attacks *attacks)
 	if (!its_is_qemu(&t.its))
 		ksft_exit_skip("the ITS is not QEMU's, whose entries the attacks forge\n");
 
-	t.canary_itt = its_alloc_pages(&t.its, 0);
-	if (!t.canary_itt ||
-	    its_reserve(&t.its, t.its.devices, DEV_CANARY) ||
-	    its_reserve(&t.its, t.its.devices, DEV_NONE))
-		ksft_exit_fail_msg("no memory\n");
-
 	ret = its_lpis_open(&t.lpis, &t.its);
 	if (ret == -ENODEV)
 		ksft_exit_skip("no device whose interrupts could be seen to arrive\n");
@@ -475,6 +469,12 @@ int attack_main(int argc, char **argv, const struct attacks *attacks)
 		ksft_exit_fail_msg("interrupts of a device: %s\n", strerror(-ret));
 	t.lpi_canary = t.lpis.lpi[0];
 	t.lpi = t.lpis.lpi[1];
+
+	t.canary_itt = pages_alloc(0);
+	if (!t.canary_itt ||
+	    its_reserve(&t.its, t.its.devices, DEV_CANARY) ||
+	    its_reserve(&t.its, t.its.devices, DEV_NONE))
+		ksft_exit_fail_msg("no memory\n");
 
 	ret = attacks->setup ? attacks->setup(&t) : 0;
 	if (ret)

@@ -3,9 +3,10 @@
  * Helpers for the tests that play a malicious host against the GICv3 ITS of
  * the machine they run on.
  */
-#include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,11 @@
 #define POLL_LIMIT		1000000
 
 #define MAX_SETTINGS		16
+
+#define MAX_ITS			16
+
+/* Memory for tables, for all of a program's life */
+#define POOL_SIZE		(32UL << 20)
 
 const char *skip_reason;
 
@@ -474,44 +480,222 @@ unsigned int host_pa_bits(void)
 }
 
 /*
- * ITSs
+ * Memory for tables
  */
 
-static int its_path(char *buf, size_t size, struct its *its, const char *file)
+static int va_to_pa(void *va, u64 *pa)
 {
-	return snprintf(buf, size, ITS_INJECT_DEBUGFS "/%s/%s", its->name, file);
-}
+	u64 ent, vpn = (unsigned long)va / getpagesize();
+	ssize_t n;
+	int fd;
 
-static int its_dir(int nr, char *name, size_t size)
-{
-	struct dirent *de;
-	int count = 0;
-	DIR *dir;
-
-	dir = opendir(ITS_INJECT_DEBUGFS);
-	if (!dir)
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return -errno;
 
-	while ((de = readdir(dir))) {
-		if (strlen(de->d_name) != 16)
-			continue;
-		if (count == nr)
-			snprintf(name, size, "%s", de->d_name);
-		count++;
-	}
-	closedir(dir);
+	n = pread(fd, &ent, sizeof(ent), vpn * sizeof(ent));
+	close(fd);
+	if (n != sizeof(ent) || !(ent & BIT64(63)) || !(ent & MASK64(54, 0)))
+		return -EIO;
 
-	return count;
+	*pa = (ent & MASK64(54, 0)) * getpagesize() +
+	      (unsigned long)va % getpagesize();
+
+	return 0;
+}
+
+static struct {
+	u64 pa;
+	bool used;
+} pool[POOL_SIZE / 4096];
+static unsigned int pool_pages;
+
+static int pool_compare(const void *a, const void *b)
+{
+	u64 pa = *(const u64 *)a, pb = *(const u64 *)b;
+
+	return pa < pb ? -1 : pa > pb;
+}
+
+/*
+ * The hypervisor may own the pages by the time the program ends, so that there is no
+ * point at which it would be safe to free them: they are a file in a ramfs that stays
+ * mounted. What is in there has no other place to go; compaction is told so.
+ */
+static int pool_fill(void)
+{
+	char dir[] = "/tmp/pkvm_its.XXXXXX", path[64];
+	unsigned int i;
+	int fd, ret = 0;
+	void *va;
+
+	if (sysfile_write("/proc/sys/vm/compact_unevictable_allowed", "0") == -EINVAL)
+		return -EINVAL;
+
+	if (!mkdtemp(dir) || mount("none", dir, "ramfs", 0, NULL))
+		return -errno;
+
+	snprintf(path, sizeof(path), "%s/memory", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, POOL_SIZE)) {
+		close(fd);
+		return -errno;
+	}
+
+	va = mmap(NULL, POOL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	close(fd);
+	if (va == MAP_FAILED)
+		return -errno;
+
+	pool_pages = POOL_SIZE / getpagesize();
+	for (i = 0; i < pool_pages && !ret; i++) {
+		memset(va + (size_t)i * getpagesize(), 0, getpagesize());
+		ret = va_to_pa(va + (size_t)i * getpagesize(), &pool[i].pa);
+	}
+	munmap(va, POOL_SIZE);
+	qsort(pool, pool_pages, sizeof(*pool), pool_compare);
+
+	return ret;
 }
 
 /**
- * its_count() - How many ITSs can be attacked
+ * pages_alloc() - Get zeroed pages, for good
+ * @order: how many, as a power of two
  *
- * Return: their number, or -errno when the kernel lacks the injection interface.
+ * Return: the physical address, a multiple of their size, or 0.
+ */
+u64 pages_alloc(unsigned int order)
+{
+	u64 pa, size = (u64)getpagesize() << order;
+	unsigned int i, n, nr = 1U << order;
+
+	if (!pool_pages && pool_fill()) {
+		ksft_print_msg("no memory for tables: %s\n", strerror(errno));
+		return 0;
+	}
+
+	for (i = 0; i + nr <= pool_pages; i++) {
+		pa = pool[i].pa;
+		if (pa & (size - 1))
+			continue;
+
+		for (n = 0; n < nr; n++) {
+			if (pool[i + n].used || pool[i + n].pa != pa + (u64)n * getpagesize())
+				break;
+		}
+		if (n < nr)
+			continue;
+
+		while (n--)
+			pool[i + n].used = true;
+
+		return pa;
+	}
+
+	return 0;
+}
+
+/*
+ * ITSs
+ */
+
+/* Is one of the strings in a file of the device tree the name of an ITS? */
+static bool dt_is_its(const char *path)
+{
+	const char *s;
+	char buf[256];
+	ssize_t len;
+
+	len = sysfile_read(path, buf, sizeof(buf));
+	for (s = buf; s < buf + len; s += strlen(s) + 1) {
+		if (!strcmp(s, "arm,gic-v3-its"))
+			return true;
+	}
+
+	return false;
+}
+
+static int dt_find_its(u64 *base, int max)
+{
+	static const char pattern[] = "/proc/device-tree/{*,*/*,*/*/*}/compatible";
+	char path[256];
+	int nr = 0;
+	glob_t g;
+	size_t i;
+	__be64 reg;
+	FILE *f;
+
+	if (glob(pattern, GLOB_BRACE, NULL, &g))
+		return 0;
+
+	for (i = 0; i < g.gl_pathc && nr < max; i++) {
+		if (!dt_is_its(g.gl_pathv[i]))
+			continue;
+
+		snprintf(path, sizeof(path), "%.*s/reg",
+			 (int)(strrchr(g.gl_pathv[i], '/') - g.gl_pathv[i]), g.gl_pathv[i]);
+		f = fopen(path, "re");
+		if (f && fread(&reg, sizeof(reg), 1, f) == 1)
+			base[nr++] = be64toh(reg);
+		if (f)
+			fclose(f);
+	}
+	globfree(&g);
+
+	return nr;
+}
+
+#define MADT_FIRST		44
+#define MADT_ITS		15
+#define MADT_ITS_BASE		8
+
+static int acpi_find_its(u64 *base, int max)
+{
+	static unsigned char madt[0x10000];
+	size_t off, len = 0;
+	int nr = 0;
+	__le64 val;
+	FILE *f;
+
+	f = fopen("/sys/firmware/acpi/tables/APIC", "re");
+	if (f) {
+		len = fread(madt, 1, sizeof(madt), f);
+		fclose(f);
+	}
+
+	for (off = MADT_FIRST; off + MADT_ITS_BASE + sizeof(val) <= len && nr < max;
+	     off += madt[off + 1]) {
+		if (!madt[off + 1])
+			break;
+		if (madt[off] != MADT_ITS)
+			continue;
+
+		memcpy(&val, madt + off + MADT_ITS_BASE, sizeof(val));
+		base[nr++] = le64toh(val);
+	}
+
+	return nr;
+}
+
+static int its_find(u64 *base, int max)
+{
+	int nr = dt_find_its(base, max);
+
+	return nr ? nr : acpi_find_its(base, max);
+}
+
+/**
+ * its_count() - How many ITSs the firmware describes
+ *
+ * Return: their number.
  */
 int its_count(void)
 {
-	return its_dir(-1, NULL, 0);
+	u64 base[MAX_ITS];
+
+	return its_find(base, MAX_ITS);
 }
 
 static int info_get(const char *info, const char *name, u64 *val)
@@ -532,7 +716,18 @@ static int info_get(const char *info, const char *name, u64 *val)
 	return -ENOENT;
 }
 
-static void its_parse_table(struct its_table *t, u64 order)
+/*
+ * What the driver writes is what the hardware reads, unless the host can't read that. Then
+ * its_find_staging() has to look for it.
+ */
+static u64 staging_base(u64 hw_base, u64 known)
+{
+	u64 val;
+
+	return phys_read64(hw_base, &val) ? known : hw_base;
+}
+
+static void its_parse_table(struct its_table *t)
 {
 	static const u64 page_sizes[] = { 0x1000, 0x4000, 0x10000, 0x10000 };
 
@@ -540,64 +735,178 @@ static void its_parse_table(struct its_table *t, u64 order)
 	t->page_size = page_sizes[(t->reg >> 8) & 3];
 	t->entry_size = GITS_BASER_ENTRY_SIZE(t->reg);
 	t->per_page = t->page_size / t->entry_size;
-	t->size = (u64)getpagesize() << order;
+	t->size = ((t->reg & MASK64(7, 0)) + 1) * t->page_size;
 
 	t->hw_base = t->reg & MASK64(47, 12);
 	if (t->page_size == 0x10000)
 		t->hw_base = (t->reg & MASK64(47, 16)) |
 			     ((t->reg & MASK64(15, 12)) << 36);
+	t->base = staging_base(t->hw_base, t->base);
 }
 
 /**
- * its_refresh() - Read again what the kernel says about an ITS
+ * its_refresh() - Read the registers of an ITS again
  * @its: the ITS
  *
  * Return: 0 or -errno.
  */
 int its_refresh(struct its *its)
 {
-	char path[128], name[32], info[4096];
 	struct its_table *t;
-	u64 val, order;
-	ssize_t len;
+	u64 cbaser;
 	int i;
 
-	its_path(path, sizeof(path), its, "info");
-	len = sysfile_read(path, info, sizeof(info));
-	if (len < 0)
-		return len;
-
-	if (info_get(info, "base", &its->base) ||
-	    info_get(info, "queue", &its->queue) ||
-	    info_get(info, "queue_size", &its->queue_size) ||
-	    info_get(info, "committed_queue", &its->hw_queue) ||
-	    info_get(info, "cwriter", &its->cwriter) ||
-	    info_get(info, "typer", &its->typer) ||
-	    info_get(info, "rdbase", &its->rdbase) ||
-	    info_get(info, "itt_entry_size", &its->itt_entry_size))
-		return -EINVAL;
+	cbaser = its_read64(its, GITS_CBASER);
+	its->queue_size = ((cbaser & MASK64(7, 0)) + 1) * 0x1000;
+	its->hw_queue = cbaser & MASK64(51, 12);
+	its->queue = staging_base(its->hw_queue, its->queue);
+	its->cwriter = its_read64(its, GITS_CWRITER) & MASK64(19, 5);
+	its->typer = its_read64(its, GITS_TYPER);
+	its->itt_entry_size = ((its->typer & MASK64(7, 4)) >> 4) + 1;
 
 	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
 		t = &its->table[i];
-
-		snprintf(name, sizeof(name), "baser%d", i);
-		if (info_get(info, name, &val))
-			return -EINVAL;
-		t->reg = val;
-
-		snprintf(name, sizeof(name), "baser%d_base", i);
-		if (info_get(info, name, &t->base))
-			return -EINVAL;
-
-		snprintf(name, sizeof(name), "baser%d_order", i);
-		if (info_get(info, name, &order))
-			return -EINVAL;
-
-		its_parse_table(t, order);
+		t->reg = its_read64(its, GITS_BASER + i * sizeof(u64));
+		if (t->reg & GITS_BASER_VALID)
+			its_parse_table(t);
 	}
 	its->devices = its_table(its, GITS_BASER_TYPE_DEVICE);
 
 	return its->devices ? 0 : -ENODEV;
+}
+
+/*
+ * Looking for what the driver writes, of a confined ITS
+ */
+
+struct search {
+	struct its *its;
+	bool (*is_it)(struct its *its, const u64 *words);
+	bool found;
+};
+
+static void search_block(void *addr, void *arg)
+{
+	struct search *s = arg;
+
+	s->found = s->is_it(s->its, addr);
+}
+
+/* Looks at all blocks of memory that the host can read. There has to be exactly one. */
+static int ram_search(struct search *s, u64 size, u64 *base)
+{
+	unsigned long long start, end;
+	char line[256], name[128];
+	int nr = 0;
+	void *mem;
+	FILE *f;
+	u64 pa;
+
+	f = fopen("/proc/iomem", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx-%llx : %127[^\n]", &start, &end, name) != 3 ||
+		    strcmp(name, "System RAM"))
+			continue;
+
+		mem = phys_map(start, end - start + 1);
+		if (!mem)
+			break;
+		for (pa = (start + size - 1) & ~(size - 1); pa + size - 1 <= end; pa += size) {
+			s->found = false;
+			if (try_access(search_block, mem + (pa - start), s) || !s->found)
+				continue;
+			*base = pa;
+			nr++;
+		}
+		phys_unmap(mem, end - start + 1);
+	}
+	if (f)
+		fclose(f);
+
+	if (nr > 1)
+		ksft_print_msg("%d blocks of memory look like what was searched for\n", nr);
+
+	return nr == 1 ? 0 : -ENOENT;
+}
+
+static bool driver_sends(u8 cmd)
+{
+	switch (cmd) {
+	case GITS_CMD_MOVI:
+	case GITS_CMD_INT:
+	case GITS_CMD_CLEAR:
+	case GITS_CMD_SYNC:
+	case GITS_CMD_MAPD:
+	case GITS_CMD_MAPC:
+	case GITS_CMD_MAPTI:
+	case GITS_CMD_INV:
+	case GITS_CMD_INVALL:
+	case GITS_CMD_DISCARD:
+		return true;
+	}
+
+	return false;
+}
+
+/* The last command is a SYNC, as always, and all others are some that the driver sends. */
+static bool is_queue(struct its *its, const u64 *words)
+{
+	u64 nr = its->queue_size / sizeof(struct its_cmd), i;
+	const u64 *last = words + (its->cwriter / sizeof(struct its_cmd) + nr - 1) % nr * 4;
+
+	if (last[0] != GITS_CMD_SYNC || last[1] || last[2] & ~MASK64(51, 16) || last[3])
+		return false;
+
+	for (i = 0; i < nr; i++, words += 4) {
+		if (!words[0] && !words[1] && !words[2] && !words[3])
+			continue;
+		if (!driver_sends(words[0]) || words[3])
+			return false;
+	}
+
+	return true;
+}
+
+/* At least one level-2 page, and nothing else. */
+static bool is_level1(struct its *its, const u64 *words)
+{
+	struct its_table *t = its->devices;
+	u64 i, nr = 0;
+
+	for (i = 0; i < t->size / sizeof(*words); i++) {
+		if (!words[i])
+			continue;
+		if ((words[i] & ~MASK64(51, 12)) != GITS_BASER_VALID ||
+		    words[i] & (t->page_size - 1))
+			return false;
+		nr++;
+	}
+
+	return nr;
+}
+
+/**
+ * its_find_staging() - Find the queue and the level-1 device table that the driver writes
+ * @its: the ITS, for which the driver has posted commands, and mapped a device
+ *
+ * Return: 0 or -errno.
+ */
+int its_find_staging(struct its *its)
+{
+	struct search queue = { .its = its, .is_it = is_queue };
+	struct search level1 = { .its = its, .is_it = is_level1 };
+	int ret = its_refresh(its);
+
+	if (!ret && !its->queue)
+		ret = ram_search(&queue, its->queue_size, &its->queue);
+	if (!ret && its->devices->indirect && !its->devices->base)
+		ret = ram_search(&level1, its->devices->size, &its->devices->base);
+	if (ret)
+		return ret;
+
+	its->slots = phys_map(its->queue, its->queue_size);
+
+	return its->slots ? 0 : -errno;
 }
 
 /**
@@ -645,33 +954,21 @@ void rdist_close(struct rdist *rd)
 	rd->regs = NULL;
 }
 
-/* Is this the redistributor that an ITS calls @rdbase? */
-bool rdist_is_at(struct rdist *rd, struct its *its, u64 rdbase)
-{
-	if (its->typer & GITS_TYPER_PTA)
-		return rdbase == rd->base;
-
-	return rdbase >> 16 == GICR_TYPER_CPU_NUMBER(rd->typer);
-}
-
+/* The first redistributor is that of CPU 0, and this that of the first collection. */
 static int its_find_rdist(struct its *its)
 {
 	struct rdist rd;
 	u64 propbaser;
-	bool found;
 	int ret;
 
-	do {
-		ret = rdist_open(&rd, its->rdist);
-		if (ret)
-			return ret;
+	ret = rdist_open(&rd, 0);
+	if (ret)
+		return ret;
 
-		found = rdist_is_at(&rd, its, its->rdbase);
-		propbaser = rdist_read64(&rd, GICR_PROPBASER);
-		rdist_close(&rd);
-		if (!found)
-			its->rdist++;
-	} while (!found);
+	its->rdbase = its->typer & GITS_TYPER_PTA ? rd.base :
+		      (u64)GICR_TYPER_CPU_NUMBER(rd.typer) << 16;
+	propbaser = rdist_read64(&rd, GICR_PROPBASER);
+	rdist_close(&rd);
 
 	its->nr_lpis = 1ULL << ((propbaser & GICR_PROPBASER_IDBITS_MASK) + 1);
 	its->props = propbaser & MASK64(51, 12);
@@ -688,29 +985,31 @@ static int its_find_rdist(struct its *its)
  */
 int its_open(struct its *its, int nr)
 {
+	u64 base[MAX_ITS];
 	int ret;
 
 	memset(its, 0, sizeof(*its));
 
-	ret = its_dir(nr, its->name, sizeof(its->name));
-	if (ret < 0)
-		return ret;
-	if (nr >= ret)
+	if (nr >= its_find(base, MAX_ITS))
 		return -ENOENT;
 
-	ret = its_refresh(its);
-	if (ret)
-		return ret;
-
+	its->nr = nr;
+	its->base = base[nr];
+	snprintf(its->name, sizeof(its->name), "%016llx", (unsigned long long)its->base);
 	its->regs = phys_map(its->base, ITS_FRAME_SIZE);
 	if (!its->regs)
 		return -errno;
 
-	return its_find_rdist(its);
+	ret = its_refresh(its);
+
+	return ret ? ret : its_find_rdist(its);
 }
 
 void its_close(struct its *its)
 {
+	if (its->slots)
+		phys_unmap(its->slots, its->queue_size);
+	its->slots = NULL;
 	if (its->regs)
 		phys_unmap(its->regs, ITS_FRAME_SIZE);
 	its->regs = NULL;
@@ -747,23 +1046,190 @@ int its_stat(struct its *its, const char *name, u64 *val)
 	return info_get(buf, name, val);
 }
 
-static int its_inject(struct its *its, const char *file, const void *buf,
-		      size_t len)
+/*
+ * The queue. The driver knows nothing of what is put there, and goes on at its own place:
+ * struct its::driver. The next command that it posts has the ITS read the whole rest of the
+ * queue, up to that place. So there is nothing but SYNC in all slots, except for those
+ * commands of ours that the ITS has read since it was at the place of the driver.
+ */
+
+static u64 queue_used(struct its *its)
 {
-	char path[128];
-	ssize_t n;
-	int fd;
+	return (its->pos + its->queue_size - its->driver) % its->queue_size;
+}
 
-	its_path(path, sizeof(path), its, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+static void queue_put(struct its *its, u64 off, const struct its_cmd *cmd)
+{
+	u64 *slot = its->slots + off % its->queue_size;
+	unsigned int i;
 
-	n = write(fd, buf, len);
-	n = n < 0 ? -errno : 0;
-	close(fd);
+	for (i = 0; i < ARRAY_SIZE(cmd->w); i++)
+		WRITE_ONCE(slot[i], cmd->w[i]);
+}
 
-	return n;
+static void queue_fill(struct its *its, u64 off, u64 len)
+{
+	struct its_cmd sync = its_cmd_sync(its->rdbase);
+	u64 end = off + len;
+
+	for (; off < end; off += sizeof(sync))
+		queue_put(its, off, &sync);
+}
+
+static int queue_post(struct its *its, u64 cwriter)
+{
+	its->pos = cwriter % its->queue_size;
+	asm volatile("dsb	sy" : : : "memory");
+
+	return its_write64(its, GITS_CWRITER, its->pos) ? -EFAULT : 0;
+}
+
+/**
+ * its_sync() - Wait for an ITS to have read what is in its queue
+ * @its: the ITS
+ *
+ * Return: 0 or -ETIMEDOUT.
+ */
+int its_sync(struct its *its)
+{
+	int i;
+
+	for (i = 0; i < POLL_LIMIT; i++) {
+		if (its_read64(its, GITS_CREADR) == its_read64(its, GITS_CWRITER))
+			return 0;
+	}
+
+	return -ETIMEDOUT;
+}
+
+/**
+ * its_return() - Leave the queue as the driver expects it
+ * @its: the ITS
+ *
+ * To be called before anything that has the driver post commands.
+ *
+ * Return: 0 or -errno.
+ */
+int its_return(struct its *its)
+{
+	int ret;
+
+	if (!its->taken)
+		return 0;
+
+	ret = its_sync(its);
+	if (ret)
+		return ret;
+
+	if ((its_read64(its, GITS_CWRITER) & MASK64(19, 5)) != its->pos) {
+		/* The driver has had it meanwhile. */
+		its->taken = false;
+		return 0;
+	}
+
+	queue_fill(its, its->driver, queue_used(its));
+	ret = queue_post(its, its->driver);
+
+	return ret ? ret : its_sync(its);
+}
+
+/**
+ * its_take() - Have room for commands in the queue
+ * @its: the ITS
+ * @nr: how many commands
+ *
+ * Return: 0 or -errno; its::pos is where the first one goes.
+ */
+int its_take(struct its *its, unsigned int nr)
+{
+	u64 cwriter = its_read64(its, GITS_CWRITER) & MASK64(19, 5);
+	int ret;
+
+	if (!its->slots)
+		return -ENXIO;
+
+	if (!its->taken || cwriter != its->pos) {
+		ret = its_sync(its);
+		if (ret)
+			return ret;
+
+		its->driver = cwriter;
+		its->pos = cwriter;
+		its->taken = true;
+		queue_fill(its, cwriter, its->queue_size);
+	}
+
+	if (queue_used(its) + (nr + 1) * sizeof(struct its_cmd) > its->queue_size)
+		return its_return(its);
+
+	return 0;
+}
+
+static void host_call(const char *name, struct its *its, const struct its_cmd *cmd)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s %u %llu %llu 0x%llx", name, its->nr,
+		 (unsigned long long)cmd->w[0] >> 32, (unsigned long long)(cmd->w[1] & 0x1f) + 1,
+		 (unsigned long long)(cmd->w[2] & MASK64(51, 8)));
+	sysfile_write(PKVM_HOST_DEBUGFS "/call", text);
+}
+
+/*
+ * A malicious host does not go without what the hypervisor offers: it prepares what a device
+ * needs before it is mapped, as far as the hypervisor agrees, and asks for it when the device
+ * has been unmapped.
+ */
+static bool host_follow_mapd(struct its *its, const struct its_cmd *cmds, unsigned int nr, bool valid)
+{
+	bool found = false;
+
+	for (; nr--; cmds++) {
+		if ((cmds->w[0] & 0xff) != GITS_CMD_MAPD || !!(cmds->w[2] & BIT64(63)) != valid)
+			continue;
+
+		found = true;
+		host_call("its_reclaim", its, cmds);
+		if (valid)
+			host_call("its_prepare", its, cmds);
+	}
+
+	return found;
+}
+
+static int queue_cmds(struct its *its, const struct its_cmd *cmds, unsigned int nr)
+{
+	unsigned int i;
+	int ret;
+
+	ret = its_take(its, nr);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < nr; i++)
+		queue_put(its, its->pos + i * sizeof(*cmds), &cmds[i]);
+
+	return queue_post(its, its->pos + nr * sizeof(*cmds));
+}
+
+/**
+ * its_queue() - Queue commands, and do not wait for the ITS to read them
+ * @its: the ITS
+ * @cmds: the commands
+ * @nr: how many, at most ITS_MAX_BATCH
+ *
+ * Return: 0 or -errno.
+ */
+int its_queue(struct its *its, const struct its_cmd *cmds, unsigned int nr)
+{
+	int ret;
+
+	host_follow_mapd(its, cmds, nr, true);
+	ret = queue_cmds(its, cmds, nr);
+	/* Too early: the ITS may not have read the command. */
+	host_follow_mapd(its, cmds, nr, false);
+
+	return ret;
 }
 
 /**
@@ -776,50 +1242,19 @@ static int its_inject(struct its *its, const char *file, const void *buf,
  */
 int its_post(struct its *its, const struct its_cmd *cmds, unsigned int nr)
 {
-	return its_inject(its, "command", cmds, nr * sizeof(*cmds));
-}
+	struct its_cmd sync = its_cmd_sync(its->rdbase);
+	int ret = its_queue(its, cmds, nr);
 
-/* The same for an ITS that is disabled. */
-int its_queue(struct its *its, const struct its_cmd *cmds, unsigned int nr)
-{
-	return its_inject(its, "queue", cmds, nr * sizeof(*cmds));
-}
+	if (!ret)
+		ret = its_sync(its);
+	if (!ret)
+		ret = queue_cmds(its, &sync, 1);
+	if (!ret)
+		ret = its_sync(its);
+	if (!ret)
+		host_follow_mapd(its, cmds, nr, false);
 
-int its_sync(struct its *its)
-{
-	return its_inject(its, "sync", "1", 1);
-}
-
-/**
- * its_alloc_pages() - Get zeroed pages of the kernel, for good
- * @its: the ITS
- * @order: how many, as a power of two
- *
- * Return: the physical address, or 0.
- */
-u64 its_alloc_pages(struct its *its, unsigned int order)
-{
-	char path[128], buf[32];
-	u64 pa = 0;
-	ssize_t n;
-	int fd;
-
-	its_path(path, sizeof(path), its, "page");
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-
-	n = snprintf(buf, sizeof(buf), "%u", order);
-	if (pwrite(fd, buf, n, 0) == n) {
-		n = pread(fd, buf, sizeof(buf) - 1, 0);
-		if (n > 0) {
-			buf[n] = '\0';
-			pa = strtoull(buf, NULL, 0);
-		}
-	}
-	close(fd);
-
-	return pa;
+	return ret;
 }
 
 /**
@@ -869,7 +1304,8 @@ int its_reserve(struct its *its, struct its_table *t, u32 id)
 	unsigned int order = 0;
 	u64 slot, entry, pa;
 
-	if (!t->indirect)
+	/* Of a confined ITS only the device table is known: the other is empty. */
+	if (!t->indirect || !t->base)
 		return 0;
 
 	slot = t->base + id / t->per_page * sizeof(u64);
@@ -880,7 +1316,7 @@ int its_reserve(struct its *its, struct its_table *t, u32 id)
 
 	while ((u64)getpagesize() << order < its_level2_size(t))
 		order++;
-	pa = its_alloc_pages(its, order);
+	pa = pages_alloc(order);
 	if (!pa)
 		return -ENOMEM;
 
@@ -1048,27 +1484,6 @@ int pvm_probe(bool protected)
 	return ret;
 }
 
-static int va_to_pa(void *va, u64 *pa)
-{
-	u64 ent, vpn = (unsigned long)va / getpagesize();
-	ssize_t n;
-	int fd;
-
-	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-
-	n = pread(fd, &ent, sizeof(ent), vpn * sizeof(ent));
-	close(fd);
-	if (n != sizeof(ent) || !(ent & BIT64(63)) || !(ent & MASK64(54, 0)))
-		return -EIO;
-
-	*pa = (ent & MASK64(54, 0)) * getpagesize() +
-	      (unsigned long)va % getpagesize();
-
-	return 0;
-}
-
 static int vcpu_set(struct pvm *pvm, u64 id, u64 val)
 {
 	struct kvm_one_reg reg = {
@@ -1181,7 +1596,7 @@ static int pvm_map_victim(struct pvm *pvm, u64 pa)
 	void *va = pvm->mem + pvm->mem_size - getpagesize();
 	int fd, ret = 0;
 
-	fd = open(ITS_INJECT_DEBUGFS "/map", O_RDWR | O_CLOEXEC);
+	fd = open(PKVM_HOST_DEBUGFS "/map", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 

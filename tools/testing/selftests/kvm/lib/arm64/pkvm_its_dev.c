@@ -647,7 +647,8 @@ int its_lpi_set_prop(struct its *its, u32 lpi, u8 prop)
  * @lpis: filled in
  * @its: the ITS of the device; all LPIs go to its first collection
  *
- * Takes a device that has as many vectors, in a row as the driver allocates them.
+ * Also finds the queue of the ITS, for which the device is good as well. Takes a device
+ * that has as many vectors, in a row as the driver allocates them.
  *
  * Return: 0 or -errno.
  */
@@ -675,6 +676,8 @@ int its_lpis_open(struct its_lpis *lpis, struct its *its)
 	ret = events_open(events, NR_LPIS);
 	if (!ret)
 		ret = vdev_vectors(&lpis->vdev, 0, NR_LPIS, events, NR_LPIS);
+	if (!ret)
+		ret = its_find_staging(its);
 
 	for (i = 0; i < NR_LPIS && !ret; i++) {
 		ret = its_find_lpi(its, lpis->device, i, &lpi);
@@ -715,6 +718,7 @@ void its_lpis_close(struct its *its)
 {
 	int i;
 
+	its_return(its);
 	vdev_close(&its->lpis->vdev);
 	pci_from_vfio(&its->lpis->pci, 1);
 	for (i = 0; i < NR_LPIS; i++)
