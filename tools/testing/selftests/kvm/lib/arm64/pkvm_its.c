@@ -1180,7 +1180,7 @@ static void host_call(const char *name, struct its *its, const struct its_cmd *c
  * needs before it is mapped, as far as the hypervisor agrees, and asks for it when the device
  * has been unmapped.
  */
-static bool host_follow_mapd(struct its *its, const struct its_cmd *cmds, unsigned int nr, bool valid)
+static bool follow_mapd(struct its *its, const struct its_cmd *cmds, unsigned int nr, bool valid)
 {
 	bool found = false;
 
@@ -1224,10 +1224,10 @@ int its_queue(struct its *its, const struct its_cmd *cmds, unsigned int nr)
 {
 	int ret;
 
-	host_follow_mapd(its, cmds, nr, true);
+	follow_mapd(its, cmds, nr, true);
 	ret = queue_cmds(its, cmds, nr);
 	/* Too early: the ITS may not have read the command. */
-	host_follow_mapd(its, cmds, nr, false);
+	follow_mapd(its, cmds, nr, false);
 
 	return ret;
 }
@@ -1252,7 +1252,7 @@ int its_post(struct its *its, const struct its_cmd *cmds, unsigned int nr)
 	if (!ret)
 		ret = its_sync(its);
 	if (!ret)
-		host_follow_mapd(its, cmds, nr, false);
+		follow_mapd(its, cmds, nr, false);
 
 	return ret;
 }
