@@ -786,6 +786,9 @@ static int remap_by_guest(struct guest *g)
 /*
  * The guest discards its mapping and maps the interrupt again. From then on KVM injects
  * it through the host, until the host attaches it again.
+ *
+ * An MSI that finds no mapping is lost. KVM may leave its injection to a worker, which
+ * detaching waits for: later, it would find the new mapping.
  */
 static int remap_guest(struct guest *g)
 {
@@ -797,6 +800,7 @@ static int remap_guest(struct guest *g)
 		ret = guest_do(g, REQ_DISCARD);
 		if (!ret)
 			ret = raise_to_host(g);
+		reattach(g);
 		if (!ret)
 			ret = guest_do(g, REQ_MAP);
 		if (!ret)
