@@ -11,7 +11,7 @@
  *
  *  - prepare: allocate the staging memory, with every dev_alloc_lock held and
  *    kept, so that neither tables nor the set of devices change;
- *  - register: tell the hypervisor about each ITS and the devices mapped on it;
+ *  - register: describe each ITS and the devices mapped on it to the hypervisor;
  *  - activate: per ITS and under its lock, with the queue drained, swap the
  *    queues. This is the only part with interrupts off. It takes constant time.
  *
@@ -52,7 +52,7 @@ static DEFINE_MUTEX(its_staging_lock);
 DEFINE_STATIC_KEY_FALSE(its_staging_calls);
 
 /**
- * its_may_be_staged - tell whether a hypervisor is going to confine the ITSs
+ * its_may_be_staged - check whether a hypervisor is going to confine the ITSs
  *
  * Known from the command line before any ITS is probed: memory that a hypervisor may take
  * is allocated by the page, with room for its records.
@@ -259,7 +259,7 @@ static int its_staging_register(struct its_node *its, const struct its_staging_o
 
 	ret = -ENXIO;
 	if (!desc->nr_rdbases)
-		pr_err("ITS@%pa: none of the CPUs that are up can be a target\n", &its->phys_base);
+		pr_err("ITS@%pa: no online CPU has a redistributor\n", &its->phys_base);
 	else if (GITS_CBASER_ADDRESS(desc->cbaser) != desc->hw_queue)
 		pr_err("ITS@%pa: GITS_CBASER dropped bits of %pa\n", &its->phys_base,
 		       &desc->hw_queue);
@@ -460,8 +460,8 @@ err_unprepare:
  * @event_bits: number of EventID bits
  * @itt: memory for the ITT, of its_staging_itt_size() bytes
  *
- * The hypervisor zeroes it, as well as a new level-2 page of the device table, and cleans
- * both to memory. The driver must not touch it until its_staging_reclaim_device().
+ * The hypervisor zeroes it, and a new level-2 page of the device table, and cleans both to
+ * memory. The driver must not touch it until its_staging_reclaim_device().
  *
  * Context: process context, dev_alloc_lock held.
  * Return: 0, or a negative error if the hypervisor would refuse to map the device.

@@ -603,7 +603,7 @@ static void staging_test_reclaim(struct kunit *test)
 {
 	struct its_device *dev = &world->its[2].devs[0];
 
-	/* Nobody else could be using it */
+	/* Nothing else uses it */
 	world->in_use = true;
 	KUNIT_EXPECT_TRUE(test, fake_reclaim_locked(dev));
 

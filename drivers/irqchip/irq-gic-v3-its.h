@@ -205,7 +205,7 @@ static inline bool its_staging_reclaim_device(struct its_device *its_dev)
 #endif
 
 /**
- * its_is_staged - tell whether a hypervisor owns what this ITS reads and writes
+ * its_is_staged - check whether a hypervisor owns what this ITS reads and writes
  * @its: the ITS
  *
  * Context: the ITS's dev_alloc_lock or its lock held.
@@ -217,7 +217,7 @@ static inline bool its_is_staged(struct its_node *its)
 }
 
 /**
- * its_posts_by_call - tell how commands are posted
+ * its_posts_by_call - check how commands are posted
  * @its: the ITS
  *
  * Context: the ITS's lock held.

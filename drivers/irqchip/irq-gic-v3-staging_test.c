@@ -73,7 +73,7 @@ static void __init rdists_test_described(struct kunit *test)
 	}
 }
 
-/* What the registers say, and each CPU's own: none is there twice. */
+/* Each table is described once: those in the registers and those of the CPUs. */
 static void __init rdists_test_tables(struct kunit *test)
 {
 	struct gic_staging_table *table, *tables;

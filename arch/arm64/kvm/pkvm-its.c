@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Confinement of the GICv3 under protected KVM, the host's side: what the drivers ask for
- * becomes hypercalls, and what happens if an ITS or a redistributor can't be confined is
- * decided.
+ * Confinement of the GICv3 under protected KVM, the host's side: makes the hypercalls for
+ * the drivers, and decides what happens if an ITS or a redistributor can't be confined.
  */
 
 #include <linux/acpi.h>
@@ -212,8 +211,8 @@ static int __init pkvm_its_fence_acpi(void)
 #endif
 
 /*
- * An ITS that the driver does not use, because it has been told not to, failed to, or is
- * not there, could be set up by a host that is up to no good. Nobody else misses it.
+ * A compromised host could set up an ITS that the driver does not use, because it was told
+ * not to, failed to, or is not built in. Nothing else uses such an ITS.
  */
 static int __init pkvm_its_fence_unused(void)
 {
@@ -237,7 +236,7 @@ static int __init pkvm_its_fence_unused(void)
 	return 0;
 }
 
-/* A GICv5 has tables in memory, too (IRS_IST_BASER, IRS_VMT_BASER), and EL2 owns none. */
+/* A GICv5 also has tables in memory (IRS_IST_BASER, IRS_VMT_BASER). EL2 owns none of them. */
 static int __init pkvm_its_check_gic(void)
 {
 	if (!cpus_have_cap(ARM64_HAS_GICV5_CPUIF))
@@ -270,10 +269,10 @@ static int __init pkvm_rdists_register(struct gic_staging_desc *desc)
 }
 
 /**
- * pkvm_its_start_deprivilege - have EL2 confine all ITSs and redistributors
+ * pkvm_its_start_deprivilege - confine all ITSs and redistributors
  *
- * If that does not work out the host goes on with what it has, but gets no protected
- * VMs: neither from KVM nor, in case it should be of another mind later, from EL2.
+ * If this fails, the host keeps what it has, but protected VMs are refused: by KVM, and by
+ * EL2 should the host be compromised later.
  *
  * Context: process context, before any CPU is deprivileged, where hypercalls are still
  * trusted; may sleep. Paired with pkvm_its_end_deprivilege().
@@ -317,7 +316,7 @@ void __init pkvm_its_end_deprivilege(bool deprivileged)
 	if (!deprivileged)
 		pkvm_its_policy = PKVM_ITS_FAILED;
 
-	/* EL2 refuses the GICv4 commands for now. KVM gets along without. */
+	/* EL2 refuses GICv4 commands for now. KVM works without them. */
 	if (!list_empty(&pkvm_its_list) && kvm_vgic_global_state.has_gicv4) {
 		kvm_info("GICv4 direct injection is not available with confined ITSs\n");
 		kvm_vgic_global_state.has_gicv4 = false;
@@ -326,9 +325,9 @@ void __init pkvm_its_end_deprivilege(bool deprivileged)
 }
 
 /**
- * pkvm_its_allows_pvms - tell whether protected VMs can be had
+ * pkvm_its_allows_pvms - check whether protected VMs are allowed
  *
- * Return: false if the GIC could reach their memory, and nobody asked for that.
+ * Return: false if the GIC could not be confined. True if confinement is off.
  */
 bool pkvm_its_allows_pvms(void)
 {

@@ -106,7 +106,7 @@ struct its_staging_table {
 };
 
 /**
- * struct its_staging_desc - all that the hypervisor is told about an ITS
+ * struct its_staging_desc - describes an ITS to the hypervisor
  * @base:	physical address of the control frame (64K)
  * @typer:	the value of GITS_TYPER, with the driver's corrections
  * @cbaser:	the value of GITS_CBASER
@@ -211,7 +211,7 @@ struct gic_staging_table {
  * @lpi_bits:	number of INTID bits that the LPI tables cover
  * @nr_rdists:	the most redistributors that the regions have room for
  * @nr_tables:	number of those whose LPIs are enabled. If there are none, then
- *		@prop_table and @lpi_bits say nothing
+ *		@prop_table and @lpi_bits are meaningless
  * @nr_regions:	number of entries of @regions
  * @regions:	the regions, ascending. @nr_tables times struct gic_staging_table
  *		follow, see gic_staging_tables()
@@ -237,7 +237,7 @@ static inline struct gic_staging_table *gic_staging_tables(struct gic_staging_de
 }
 
 /**
- * gic_staging_desc_size() - Tell how large a description is
+ * gic_staging_desc_size() - Size of a description
  * @desc: the description
  *
  * Return: bytes.

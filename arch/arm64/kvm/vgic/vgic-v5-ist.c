@@ -280,7 +280,7 @@ static void vmt_reap(struct vgic_v5_vmt *vmt)
 }
 
 /**
- * vgic_v5_vmt_setup() - allocate the VM table, and tell the IRS to use it
+ * vgic_v5_vmt_setup() - allocate the VM table, and make the IRS use it
  * @vmt: the VM table
  * @caps: capabilities of the IRS
  * @ops: access to the IRS

@@ -2,11 +2,10 @@
 /*
  * Confinement of GICv3 ITSs: hand-over.
  *
- * The host registers each ITS, and activates it, before it is deprivileged. What it
- * says then is believed, and still checked against the hardware's registers: a driver
- * that is mistaken must not leave a hole either. From activation on, EL2 owns the
- * memory that the hardware reads and writes, and the control frame is a guarded MMIO
- * region.
+ * The host registers each ITS, and activates it, before it is deprivileged. It is still
+ * trusted then, but what it passes is checked against the hardware's registers: a mistaken
+ * driver must not leave a hole. From activation on, EL2 owns the memory that the hardware
+ * reads and writes, and the control frame is a guarded MMIO region.
  *
  * Nothing in here can be called by a host that is deprivileged.
  */
@@ -70,7 +69,7 @@ static void its_unshare(void *virt, u64 size)
 }
 
 /**
- * its_pin - share memory of the host with EL2, and see to it that it stays shared
+ * its_pin - share memory of the host with EL2, and pin it
  * @phys: physical address, page-aligned
  * @size: bytes, a multiple of the page size
  * @virt: set to where EL2 maps it
@@ -195,7 +194,7 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	size = (u64)GITS_BASER_NR_PAGES(desc->baser) * table->page_size;
 	table->size = ALIGN(size, PAGE_SIZE);
 
-	/* Where the driver's memory is, not where a register that dropped bits says it is */
+	/* The driver's memory is elsewhere if the register dropped address bits. */
 	if (table->phys != desc->base)
 		return -EINVAL;
 
@@ -204,7 +203,7 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	    (indirect && type == GITS_BASER_TYPE_COLLECTION))
 		return -EINVAL;
 
-	/* It is with the ITS that came first. */
+	/* The first ITS that uses the table has taken it. */
 	if (type == GITS_BASER_TYPE_VCPU && its_vpe_table_is_taken(table->phys))
 		return 0;
 
@@ -334,7 +333,7 @@ static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *d
 	if (!(its->cbaser & GITS_CBASER_VALID) || its->cbaser != desc->cbaser)
 		return -EINVAL;
 
-	/* Where the driver's memory is, not where a register that dropped bits says it is */
+	/* The driver's memory is elsewhere if the register dropped address bits. */
 	if (its->queue_phys != desc->hw_queue)
 		return -EINVAL;
 
@@ -623,7 +622,7 @@ int __pkvm_its_unregister(u32 id)
 	return 0;
 }
 
-/* The host has no business with this ITS: reads are harmless, writes go nowhere. */
+/* The host does not use this ITS: reads are harmless, writes are ignored. */
 static void its_fence_write(void *priv, u64 offset, u64 val, unsigned int size)
 {
 }
@@ -637,8 +636,8 @@ static const struct mmio_guard_ops its_fence_ops = {
  * @base: physical address of the control frame
  * @present: the ITS is there, and its registers can be accessed
  *
- * An ITS that is running, on whatever firmware or a driver that gave up has left to it, is
- * beyond help: nobody knows who the memory belongs to by now.
+ * An enabled ITS cannot be fenced: firmware, or a driver that failed, has set it up, and it
+ * is not known what memory it uses.
  *
  * Context: the host is not deprivileged yet, and serialises the calls.
  * Return: 0, -EBUSY if the ITS is not quiescent, or another negative error.
@@ -669,9 +668,9 @@ int __pkvm_its_fence(phys_addr_t base, bool present)
 }
 
 /**
- * __pkvm_its_refuse_pvms - have EL2 refuse protected VMs
+ * __pkvm_its_refuse_pvms - refuse protected VMs from now on
  *
- * For a host that could not have its ITSs confined. There is no way back.
+ * Called by a host that failed to confine its ITSs. There is no way back.
  *
  * Context: the host is not deprivileged yet.
  */
@@ -681,9 +680,9 @@ void __pkvm_its_refuse_pvms(void)
 }
 
 /**
- * pkvm_its_pvms_refused - tell whether an ITS may reach the memory of protected VMs
+ * pkvm_its_pvms_refused - check whether protected VMs are refused
  *
- * Return: true if the host said so with __pkvm_its_refuse_pvms().
+ * Return: true if the host has called __pkvm_its_refuse_pvms().
  */
 bool pkvm_its_pvms_refused(void)
 {

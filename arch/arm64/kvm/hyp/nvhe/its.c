@@ -4,12 +4,12 @@
  *
  * The host is not trusted. It writes commands to a staging queue, which may change at any
  * time and is read once. When it writes GITS_CWRITER, EL2 puts what its-cmd.c makes of each
- * command into the queue that the hardware reads, in the same slot: CREADR tells the host
- * what it would tell without EL2. A command that is refused becomes a SYNC, as the
- * architecture lets an ITS ignore a command with an error (IHI 0069, Command errors).
+ * command into the queue that the hardware reads, in the same slot: the host reads CREADR
+ * as it would without EL2. A refused command becomes a SYNC, as the architecture lets an
+ * ITS ignore a command with an error (IHI 0069, Command errors).
  *
- * Memory has an entrance of its own: __pkvm_its_prepare() takes what a device needs before
- * it is mapped, __pkvm_its_reclaim() gives it back when the hardware has unmapped it.
+ * Memory moves by hypercall: __pkvm_its_prepare() takes what a device needs before it is
+ * mapped, __pkvm_its_reclaim() gives it back when the hardware has unmapped it.
  *
  * Locks: hyp_its::mem_lock, then those of mem_protect.c, or hyp_its::lock. Register writes
  * take the latter alone: they wait neither for memory nor for the hardware.
@@ -105,7 +105,7 @@ void its_return_pages(struct hyp_its *its, phys_addr_t phys, u64 size)
 	its->held_pages -= size >> PAGE_SHIFT;
 }
 
-/* An ITS trusts what it finds in memory that is new to it. */
+/* An ITS trusts the contents of memory that it is given. */
 static int its_donate_zeroed(struct hyp_its *its, phys_addr_t phys, u64 size)
 {
 	int ret = its_donate_pages(its, phys, size);
@@ -113,7 +113,7 @@ static int its_donate_zeroed(struct hyp_its *its, phys_addr_t phys, u64 size)
 	if (ret)
 		return ret;
 
-	/* The attributes that the ITS accesses ITTs with are its own business. */
+	/* The attributes of ITT accesses are not known: clean to the point of coherency. */
 	memset(hyp_phys_to_virt(phys), 0, size);
 	kvm_flush_dcache_to_poc(hyp_phys_to_virt(phys), size);
 
@@ -549,7 +549,7 @@ static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 	return true;
 }
 
-/* GITS_CBASER: the host gets to say when, not what. After a suspend it has to say so. */
+/* GITS_CBASER: the host chooses the moment, EL2 the value. Required after a suspend. */
 static bool its_handle_cbaser(struct hyp_its *its)
 {
 	if (its->nr_suspending || !its_is_quiescent(its->base))

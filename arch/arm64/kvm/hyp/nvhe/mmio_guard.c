@@ -26,7 +26,7 @@
 static struct mmio_guard mmio_guards[MMIO_GUARD_MAX];
 static unsigned int nr_mmio_guards;
 
-/* The region found last: mostly the next write goes there as well */
+/* The region found last: the next write mostly goes to the same one */
 static const struct mmio_guard *mmio_guard_last = mmio_guards;
 
 /* The number of regions that start at or below an address */

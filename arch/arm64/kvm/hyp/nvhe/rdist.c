@@ -41,7 +41,7 @@
 /* What the host decides about in GICR_CTLR, beside EnableLPIs */
 #define RDIST_CTLR_DPG		GENMASK(26, 24)
 
-/* What says which memory a redistributor uses; the rest is attributes */
+/* The fields that define the memory a redistributor uses; the rest are attributes */
 #define RDIST_PROPBASER_WHERE	(GENMASK_ULL(51, 12) | GICR_PROPBASER_IDBITS_MASK)
 #define RDIST_PENDBASER_WHERE	GENMASK_ULL(51, 16)
 
@@ -73,7 +73,7 @@ static u32 rdist_read_ctlr(struct hyp_rdist *rdist)
 /*
  * GICR_CTLR: LPIs can be enabled when both bases are as EL2 has committed them, which they
  * only stop being when power is lost. They can't be disabled: that would be the first step
- * of having the tables elsewhere.
+ * towards other tables.
  */
 static bool rdist_write_ctlr(struct hyp_rdist *rdist, u32 val)
 {
@@ -275,7 +275,7 @@ static bool rdists_region_is_sane(const struct gic_staging_region *region)
 	       host_range_is_mmio(region->base, region->size);
 }
 
-/* The host names the regions; what is in them is for GICR_TYPER to say. */
+/* The host names the regions; GICR_TYPER decides what is in them. */
 static int rdists_find_in_region(const struct gic_staging_region *region, u32 max)
 {
 	u64 offset = 0, stride = region->stride ?: RDIST_SIZE;
@@ -312,7 +312,7 @@ static int rdists_find_in_region(const struct gic_staging_region *region, u32 ma
 		offset += stride;
 	} while (rdist->base && !region->single && !(rdist->typer & GICR_TYPER_LAST));
 
-	/* There may be more than the hardware says: redistributors of cores that are fused off. */
+	/* There may be more than GICR_TYPER.Last shows: redistributors of fused-off cores. */
 	if (!rdist->base || !region->single)
 		rdist->end = max(rdist->end, ALIGN_DOWN(region->base + region->size, SZ_64K));
 
@@ -403,8 +403,8 @@ static int rdists_pin_prop_table(const struct gic_staging_desc *desc)
 
 /*
  * The frame of the virtual LPIs is out of use: no vPE may be resident. GICv4.1's vPE table
- * would be read once one is, which the guard is there to prevent; the redistributor is made
- * to forget it all the same. Where its memory goes is then of no interest.
+ * would only be read then, and the guard keeps a vPE from becoming resident. GICR_VPROPBASER
+ * is cleared all the same, so that its memory no longer matters.
  */
 static int rdist_disable_vlpis(struct hyp_rdist *rdist)
 {
@@ -644,11 +644,14 @@ int __pkvm_rdists_register(u64 pfn, u64 nr_pages)
 		ret = rdists_adopt(desc);
 	if (!ret)
 		ret = rdists_guard();
-	if (!ret) {
-		rdists_state_pages = nr_pages;
-		return 0;
-	}
+	if (ret)
+		goto err_undo;
 
+	rdists_state_pages = nr_pages;
+
+	return 0;
+
+err_undo:
 	rdists_undo();
 	WARN_ON(__pkvm_hyp_donate_host(pfn, nr_pages));
 

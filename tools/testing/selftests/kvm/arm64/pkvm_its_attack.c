@@ -44,8 +44,8 @@
  */
 
 /*
- * Nothing happened to the guest. That is only worth something if EL2 says that
- * it was EL2 who refused.
+ * Nothing happened to the guest. That only counts if EL2's statistics show that EL2
+ * refused.
  */
 static enum result look_refused(struct test *t, u64 at_least)
 {
@@ -194,8 +194,8 @@ static enum result itt_over_victim(struct test *t)
 }
 
 /*
- * Memory that nobody may have an ITT in: beyond what there is, past the end of
- * the address space, a device, what the ITS itself works with.
+ * Memory that must not hold an ITT: beyond the end of RAM, past the end of the
+ * address space, a device, what the ITS itself works with.
  */
 static enum result itt_bad_address(struct test *t)
 {
@@ -382,7 +382,7 @@ static enum result level1_entry_replaced(struct test *t)
 	if (!itt || its_reserve(&t->its, tbl, device) || phys_read64(slot, &old))
 		return FAIL(t, "level-1 table");
 
-	/* Other devices need that entry as well: not longer than necessary. */
+	/* Other devices use that entry: change it no longer than necessary. */
 	phys_write64(slot, (target & ~(tbl->page_size - 1)) | BIT64(63));
 	post1(t, its_cmd_mapd(device, EVENT_BITS, itt, true));
 	phys_write64(slot, old);
@@ -404,7 +404,7 @@ static u64 forged_dte(u64 itt)
 	return BIT64(0) | (EVENT_BITS - 1) << 1 | itt >> 8 << 6;
 }
 
-/* Raises event 0 of a device, and says whether an interrupt came of it. */
+/* Raises event 0 of a device. Returns whether an interrupt arrived. */
 static int raises(struct test *t, u32 device)
 {
 	struct its_cmd raise[] = {
@@ -459,8 +459,8 @@ static enum result itt_forged_contents(struct test *t)
 }
 
 /*
- * The first device has a whole level-2 page taken into use. Another DeviceID in
- * it is never mapped, but has an entry that says its ITT is the victim.
+ * The first device brings a whole level-2 page into use. Another DeviceID in it is
+ * never mapped, but has an entry in which its ITT is the victim.
  */
 static enum result level2_forged_contents(struct test *t)
 {
@@ -654,8 +654,8 @@ static enum result two_devices_one_itt_page(struct test *t)
 }
 
 /*
- * An ITT that begins in a page of the host's and ends in the victim. Only its
- * size tells, as all but its last page could be had.
+ * An ITT that begins in a page of the host's and ends in the victim: all but its last
+ * page are the host's.
  */
 static enum result itt_last_page(struct test *t)
 {
@@ -773,9 +773,9 @@ static int write_entry(struct test *t, struct its_table *tbl, u32 id, u64 itt,
 }
 
 /*
- * Has a table lie over the victim. If that works, mapping a device or collection
+ * Puts a table over the victim. If that works, mapping a device or collection
  * writes an entry there; the halves by themselves do not always make a usable
- * address, then the register alone tells.
+ * address: then only the register is compared.
  */
 static enum result baser_repoint(struct test *t, struct its_table *tbl,
 				 enum width w, bool use)

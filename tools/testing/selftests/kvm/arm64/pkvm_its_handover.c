@@ -2,9 +2,9 @@
 /*
  * pkvm_its_handover - What became of the ITSs when the host was deprivileged
  *
- * Compares what was asked for on the kernel's command line with what the kernel
- * says it has done, and with what follows from that for protected VMs, for the
- * devices of the host, and for the memory that EL2 has.
+ * Compares the kernel's command line with the state that the kernel reports, and with
+ * what follows from it for protected VMs, for the devices of the host, and for the
+ * memory that EL2 has.
  */
 #include <dirent.h>
 #include <endian.h>
@@ -320,7 +320,7 @@ static void test_guest(void)
 	pvm_destroy(&pvm);
 }
 
-/* An ITS that the driver does not use is nobody's, so nobody may program it. */
+/* An ITS that the driver does not use must not be programmed. */
 static void test_unused(void)
 {
 	u64 base, before, after;
@@ -371,7 +371,7 @@ int main(int argc, char **argv)
 			break;
 		default:
 			printf("usage: %s [-e] [-l] [-p PAGES]\n"
-			       "  -e  try to read all memory, and say how many pages EL2 has\n"
+			       "  -e  try to read all memory, and print how many pages EL2 has\n"
 			       "  -l  bring up the CPUs that maxcpus= has left out: they have to fail\n"
 			       "  -p  as -e; that many it has without those for the ITSs\n",
 			       argv[0]);

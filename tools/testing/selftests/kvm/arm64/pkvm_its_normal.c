@@ -618,7 +618,7 @@ static const struct {
 	const char *name;
 	int (*fn)(void);
 	bool vfio;	/* NVMe controllers and edu go to VFIO for these */
-	bool confined;	/* says something about confined ITSs only */
+	bool confined;	/* only meaningful for confined ITSs */
 } tests[] = {
 	{ "every_its_confined", every_its_confined, false, true },
 	{ "ctlr_reserved_bits", ctlr_reserved_bits },

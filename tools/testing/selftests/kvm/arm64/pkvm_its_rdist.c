@@ -51,7 +51,7 @@ enum width {
 };
 
 /**
- * struct lpi_regs - what says where a redistributor has its tables
+ * struct lpi_regs - the registers that hold the addresses of a redistributor's tables
  * @ctlr: GICR_CTLR
  * @prop: GICR_PROPBASER
  * @pend: GICR_PENDBASER
@@ -192,8 +192,8 @@ static bool page_aligned(u64 pa, void *arg)
 }
 
 /*
- * No LPI is to fire while a pending table is elsewhere: whatever is there may say that
- * any of them is pending.
+ * No LPI may fire while a pending table is elsewhere: any of them may be pending in
+ * what is there.
  */
 static int quiet(struct test *t, bool on)
 {
@@ -406,7 +406,7 @@ static bool bit_at(u64 table, u32 lpi)
 
 /*
  * The pending table over something else that the GIC works with, which a CPU can read
- * as long as it is the host's. The bit is one that nobody looks at there.
+ * as long as it is the host's. The bit is one that has no effect there.
  */
 static enum result move_over(struct test *t, u64 pa)
 {
@@ -516,8 +516,7 @@ static u64 find_el2_block(void)
 /*
  * The hypervisor's memory can't be looked at. But what an LPI has left there can be found
  * by the redistributor: it is pending again as soon as the table is that memory again. That
- * clears it, too. No other LPI of ours is enabled then: what there is may say that it is
- * pending.
+ * also clears it. No other LPI of ours is enabled then: it may be pending in what is there.
  */
 static enum result pendbaser_over_hypervisor(struct test *t)
 {
@@ -593,7 +592,7 @@ static enum result two_rdists_one_table(struct test *t)
 	return res;
 }
 
-/* Nobody has raised the interrupt, but the table says so. */
+/* The interrupt is pending in the table, but was never raised. */
 static enum result pending_table_forged(struct test *t)
 {
 	u64 pa = (initial[0].pend & PENDBASER_ADDRESS) + t->lpi / 64 * sizeof(u64), val;
@@ -662,8 +661,8 @@ static enum result propbaser_hi32(struct test *t)
  */
 
 /*
- * The host's property table has one LPI disabled and another one enabled. What has come
- * of two that were raised tells which table the redistributor reads.
+ * The host's property table has one LPI disabled and another one enabled. Both are raised:
+ * which of them fires shows which table the redistributor reads.
  */
 #define LPI_GUEST		7	/* enabled in the pattern of the guest, */
 #define LPI_HOST		2	/* disabled */

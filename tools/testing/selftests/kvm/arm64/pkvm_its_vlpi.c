@@ -1051,7 +1051,7 @@ static void devices_open(void)
 	}
 }
 
-/* KVM uses direct injection only if the command line says so. */
+/* KVM uses direct injection only if it is enabled on the command line. */
 static bool wants_direct(void)
 {
 	char line[4096];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Confinement of GICv3 redistributors: EL2 owns the LPI pending tables, and the
- * registers that say where they are.
+ * registers that hold their addresses.
  */
 #ifndef __ARM64_KVM_NVHE_RDIST_H__
 #define __ARM64_KVM_NVHE_RDIST_H__

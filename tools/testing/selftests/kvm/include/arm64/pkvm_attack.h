@@ -63,7 +63,7 @@ struct test {
 /**
  * struct attack - an attack
  * @name: its name
- * @fn: makes it, and says what came of it
+ * @fn: makes it, and returns the result
  * @victim: says which page may be the victim; its second argument is the struct test
  * @skip: why @fn returns RES_SKIP, if it can
  * @store: how a register is written, if that is what makes the attack

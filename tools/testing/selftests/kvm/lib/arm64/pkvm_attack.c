@@ -254,7 +254,7 @@ void touch_neighbours(u64 pa, u64 distance)
 }
 
 /**
- * touch_everything() - Have EL2 run out of page tables for MMIO
+ * touch_everything() - Make EL2 run out of page tables for MMIO
  *
  * EL2 maps MMIO on demand, and forgets all of it when it has no memory left for
  * more page tables. Nearly all of what is touched does not exist, but that is

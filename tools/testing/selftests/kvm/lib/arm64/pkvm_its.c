@@ -204,7 +204,7 @@ int sysfile_set(const char *path, const char *text)
 /**
  * pkvm_its_mode() - What the kernel says it did with the ITSs
  *
- * A kernel that says nothing knows nothing of confinement.
+ * A kernel without the file does not have this series.
  *
  * Return: the mode.
  */
@@ -1682,7 +1682,7 @@ err:
 /**
  * pvm_create() - Create a protected VM and have it fill its victim page
  * @pvm: the VM
- * @ok: says which physical page may be the victim; NULL if all may
+ * @ok: decides which physical page may be the victim; NULL if all may
  * @arg: passed to @ok
  *
  * Return: 0 or -errno. On success the victim page belongs to the guest.

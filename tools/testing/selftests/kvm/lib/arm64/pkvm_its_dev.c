@@ -196,7 +196,7 @@ int pci_set_driver(const char *bdf, const char *driver)
 	if (!driver[0])
 		return 0;
 
-	/* Has a say when a driver is bound, and none in what is bound already. */
+	/* Only affects drivers that are bound later. */
 	snprintf(path, sizeof(path),
 		 "/sys/bus/pci/devices/%s/driver_override", bdf);
 	ret = sysfile_read(path, override, sizeof(override));
@@ -621,7 +621,7 @@ int its_find_lpi(struct its *its, u32 device, u32 event, u32 *lpi)
 }
 
 /**
- * its_lpi_set_prop() - Change what the property table says of an LPI
+ * its_lpi_set_prop() - Change the entry of an LPI in the property table
  * @its: the ITS
  * @lpi: one of its_lpis::lpi
  * @prop: LPI_ON or LPI_OFF
@@ -647,8 +647,8 @@ int its_lpi_set_prop(struct its *its, u32 lpi, u8 prop)
  * @lpis: filled in
  * @its: the ITS of the device; all LPIs go to its first collection
  *
- * Also finds the queue of the ITS, for which the device is good as well. Takes a device
- * that has as many vectors, in a row as the driver allocates them.
+ * Also finds the queue of the ITS by means of the device. Takes a device that has as many
+ * vectors, in a row as the driver allocates them.
  *
  * Return: 0 or -errno.
  */
@@ -950,7 +950,7 @@ int log_open(void)
 }
 
 /**
- * log_complaints() - Look for what the kernel must not say while a test runs
+ * log_complaints() - Look for messages that the kernel must not print during a test
  * @fd: from log_open()
  *
  * Reads what has come since the last time, and prints what is not good.
