@@ -23,7 +23,7 @@ export CPU_GIVEN=${CPU_GIVEN-${CPU:-}} GIC_GIVEN=${GIC_GIVEN-${GIC:-}} SMP_GIVEN
 export MEM_GIVEN=${MEM_GIVEN-${MEM:-}}
 CPU=${CPU:-max} GIC=${GIC:-3} SMP=${SMP:-4} CONFIG=${CONFIG:-base}
 # The sanitizers of the debug kernel need memory of their own.
-if [ "$CONFIG" = debug ]; then MEM=${MEM:-2048}; else MEM=${MEM:-1024}; fi
+if [ "$CONFIG" = debug ]; then MEM=${MEM_GIVEN:-2048}; else MEM=${MEM_GIVEN:-1024}; fi
 APPEND=${APPEND:-} KERNEL_TREE=${KERNEL_TREE:-} KERNEL_TARBALL=${KERNEL_TARBALL:-} T=${T:-} GDB=${GDB:-} QEMU=${QEMU:-}
 DURATION=${DURATION:-60}
 CHECK_ALL_PARTS="16k 64k qemu-10.0 qemu-11.1 soak debug-nvhe debug-gic4 neoverse-n1 gic3 gic4 fuzz mutants"

@@ -30,21 +30,25 @@
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/iopoll.h>
 #include <linux/kvm_host.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
 #include <linux/sort.h>
+
+#include <asm/kvm_pkvm.h>
 
 #include <kunit/static_stub.h>
 
 #include "irq-gic-v3-its.h"
 
 /*
- * How long interrupts may be off while an ITS completes what was posted last, and how often
- * to try. Posting goes on between two tries.
+ * How long interrupts may be off while an ITS completes what was posted last, how often to try,
+ * and how long to sleep between two tries. Posting goes on meanwhile.
  */
 #define ITS_DRAIN_LOCKED_US	50
-#define ITS_DRAIN_TRIES		1000
+#define ITS_DRAIN_TRIES		5000
+#define ITS_DRAIN_SLEEP_US	200
 
 static DEFINE_MUTEX(its_staging_lock);
 
@@ -61,7 +65,7 @@ DEFINE_STATIC_KEY_FALSE(its_staging_calls);
  */
 bool its_may_be_staged(void)
 {
-	return kvm_get_mode() == KVM_MODE_PROTECTED;
+	return kvm_get_mode() == KVM_MODE_PROTECTED && pkvm_its_is_wanted();
 }
 
 /**
@@ -288,48 +292,18 @@ err_unregister:
 	return ret;
 }
 
-/* Posting goes on meanwhile: this is to keep short what follows with interrupts off. */
-static int its_wait_until_idle(struct its_node *its)
-{
-	u32 first = readl_relaxed(its->base + GITS_CREADR), creadr = first;
-	u32 count = USEC_PER_SEC;
-
-	while (creadr != readl_relaxed(its->base + GITS_CWRITER)) {
-		if (!--count)
-			return creadr == first ? -ETIMEDOUT : 0;
-
-		udelay(1);
-		creadr = readl_relaxed(its->base + GITS_CREADR);
-	}
-
-	return 0;
-}
-
-static bool its_is_drained(struct its_node *its, u32 offset)
-{
-	u32 count = ITS_DRAIN_LOCKED_US;
-
-	while (readl_relaxed(its->base + GITS_CREADR) != offset) {
-		if (!--count)
-			return false;
-
-		udelay(1);
-	}
-
-	return true;
-}
-
 /* Returns -EAGAIN if the ITS has not got to the end of its queue in time */
 static int its_try_activate(struct its_node *its, const struct its_staging_ops *ops)
 {
 	struct its_staging *staging = &its->staging;
-	u32 offset;
+	u32 offset, creadr;
 	int ret, i;
 
 	guard(raw_spinlock_irqsave)(&its->lock);
 
 	offset = (its->cmd_write - its->cmd_base) * sizeof(*its->cmd_write);
-	if (!its_is_drained(its, offset))
+	if (readl_relaxed_poll_timeout_atomic(its->base + GITS_CREADR, creadr, creadr == offset,
+					      1, ITS_DRAIN_LOCKED_US))
 		return -EAGAIN;
 
 	ret = ops->activate(staging->id, offset);
@@ -376,11 +350,8 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
 {
 	int ret, tries = ITS_DRAIN_TRIES;
 
-	do {
-		ret = its_wait_until_idle(its);
-		if (!ret)
-			ret = its_try_activate(its, ops);
-	} while (ret == -EAGAIN && --tries);
+	while ((ret = its_try_activate(its, ops)) == -EAGAIN && --tries)
+		usleep_range(ITS_DRAIN_SLEEP_US, 2 * ITS_DRAIN_SLEEP_US);
 
 	if (!ret)
 		its_staging_adopt_events(its);
@@ -468,11 +439,15 @@ err_unprepare:
  */
 int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits, void *itt)
 {
+	const struct its_staging_ops *ops = its->staging.ops;
 	int ret;
 
 	lockdep_assert_held(&its->dev_alloc_lock);
 
-	ret = its->staging.ops->prepare(its->staging.id, dev_id, event_bits, virt_to_phys(itt));
+	ret = ops->prepare(its->staging.id, dev_id, event_bits, virt_to_phys(itt));
+	/* An earlier ITT was leaked because the ITS was late. By now it may be out of use. */
+	if (ret == -EBUSY && !ops->reclaim(its->staging.id, dev_id))
+		ret = ops->prepare(its->staging.id, dev_id, event_bits, virt_to_phys(itt));
 	if (ret)
 		pr_err_ratelimited("ITS@%pa: device %x can't be prepared: %d\n", &its->phys_base,
 				   dev_id, ret);

@@ -165,6 +165,9 @@ static int fake_prepare(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 	if (fake_fails(FAKE_PREPARE))
 		return -ENOMEM;
 
+	if (world->prepared == dev_id)
+		return -EBUSY;
+
 	world->prepared = dev_id;
 
 	return 0;
@@ -172,7 +175,12 @@ static int fake_prepare(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 
 static int fake_reclaim(int id, u32 dev_id)
 {
-	return world->in_use ? -EBUSY : 0;
+	if (world->in_use)
+		return -EBUSY;
+
+	world->prepared = 0;
+
+	return 0;
 }
 
 static const struct its_staging_ops fake_ops = {
@@ -597,6 +605,14 @@ static void staging_test_prepare(struct kunit *test)
 	world->fail_call = FAKE_PREPARE;
 	world->fail_at = world->calls[FAKE_PREPARE];
 	KUNIT_EXPECT_EQ(test, fake_prepare_locked(node, 43), -ENOMEM);
+
+	/* The device was unmapped, and its memory leaked because the ITS was late */
+	world->in_use = true;
+	KUNIT_EXPECT_EQ(test, fake_prepare_locked(node, 42), -EBUSY);
+
+	world->in_use = false;
+	KUNIT_EXPECT_EQ(test, fake_prepare_locked(node, 42), 0);
+	KUNIT_EXPECT_EQ(test, world->prepared, 42);
 }
 
 static void staging_test_reclaim(struct kunit *test)

@@ -93,7 +93,7 @@ static int pkvm_its_register(const struct its_staging_desc *desc)
 	its->base = desc->base;
 	its->state_size = PAGE_ALIGN(ALIGN(PKVM_HYP_ITS_SIZE + desc_size, sizeof(u64)) +
 				     pkvm_its_flat_records_size(desc));
-	its->state = alloc_pages_exact(its->state_size, GFP_KERNEL | __GFP_ZERO);
+	its->state = alloc_pages_exact(its->state_size, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 	if (!its->state) {
 		ret = -ENOMEM;
 		goto err_free;
@@ -266,6 +266,17 @@ static int __init pkvm_rdists_register(struct gic_staging_desc *desc)
 		free_pages_exact(state, size);
 
 	return ret;
+}
+
+/**
+ * pkvm_its_is_wanted - check whether the command line leaves confinement on
+ *
+ * Context: any, once early parameters have been parsed.
+ * Return: false with kvm-arm.protected_its=off.
+ */
+bool pkvm_its_is_wanted(void)
+{
+	return pkvm_its_policy != PKVM_ITS_OFF;
 }
 
 /**

@@ -30,6 +30,7 @@
 #define __init
 #define __counted_by(member)
 #define BITS_PER_BYTE		8
+#define U64_MAX			((u64)~0ULL)
 #define lower_32_bits(n)	((u32)(n))
 
 /* The only way to read what the host may write: see mem_read_once() */

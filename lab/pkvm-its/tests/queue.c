@@ -756,6 +756,61 @@ static void reset_amid_unmappings(void)
 	EXPECT_EQ(its_reclaim(its, DEV + 1), -EBUSY);
 }
 
+static void reset_with(struct host_its *its, struct cmd cmd)
+{
+	disable(its);
+	its_stage(its, cmd);
+	its_ring(its);
+	rewrite_bases(its, NULL);
+	enable(its);
+}
+
+/*
+ * The event of a DISCARD that was lost is still mapped, whatever is discarded or lost after it:
+ * the device can't be unmapped. Others are as good as ever.
+ */
+static void reset_loses_discard(void)
+{
+	struct host_its *its = up();
+	phys_addr_t itt = test_map(its, DEV, 5);
+
+	test_map(its, DEV + 1, 5);
+	ACCEPT(its, cmd_mapti(DEV, 1, 8192, 0));
+	ACCEPT(its, cmd_mapti(DEV, 2, 8193, 0));
+	stage_syncs(its, 1);
+	reset_with(its, cmd_event(GITS_CMD_DISCARD, DEV, 1));
+
+	ACCEPT(its, cmd_event(GITS_CMD_DISCARD, DEV, 2));
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
+	reset_with(its, cmd_invall(0));
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
+	stage_syncs(its, 1);
+	its_ring(its);
+	EXPECT_EQ(reclaim(its), -EBUSY);
+	EXPECT(!is_hosts(itt));
+
+	UNMAP(its, DEV + 1);
+	test_map(its, DEV + 1, 5);
+	ACCEPT(its, cmd_mapti(DEV + 1, 1, 8194, 0));
+	ACCEPT(its, cmd_event(GITS_CMD_DISCARD, DEV + 1, 1));
+	UNMAP(its, DEV + 1);
+	its_check_held(its);
+}
+
+/* All that the driver posted before the hand-over may be lost. No device has a DISCARD in it. */
+static void reset_at_once(void)
+{
+	struct host_its *its = up();
+
+	el2_its(its->id)->nr_synced = 0;
+	disable(its);
+	rewrite_bases(its, NULL);
+	enable(its);
+	test_map(its, DEV, 5);
+	UNMAP(its, DEV);
+	its_check_held(its);
+}
+
 /* After a reset it is not the old commands that fill the queue. */
 static void reset_empties(void)
 {
@@ -876,6 +931,8 @@ const struct test queue_tests[] = {
 	TEST(reset_before_sync),
 	TEST(reset_when_idle),
 	TEST(reset_amid_unmappings),
+	TEST(reset_loses_discard),
+	TEST(reset_at_once),
 	TEST(reset_empties),
 	TEST(impossible_creadr),
 	TEST(impossible_creadr_makes_no_room),

@@ -115,6 +115,18 @@ static enum pkvm_its_verdict check_intid(const struct hyp_its *its, u64 intid)
 }
 
 /**
+ * its_may_be_lost - check whether a command may never have been executed
+ * @its: the ITS
+ * @nr: number of the command
+ *
+ * Return: true if the queue was reset while the command was, as far as EL2 knows, pending.
+ */
+bool its_may_be_lost(const struct hyp_its *its, u64 nr)
+{
+	return nr >= its->lost_from && nr < its->lost_to;
+}
+
+/**
  * its_set_event - keep track of which events are mapped
  * @device: the device
  * @event_id: EventID, within the device's size
@@ -163,7 +175,7 @@ static enum pkvm_its_verdict do_mapd(struct hyp_its *its, const u64 *in, u64 *ou
 		if (!device || device->state != HYP_ITS_DEVICE_MAPPED)
 			return PKVM_ITS_REFUSED_NOT_MAPPED;
 
-		if (device->nr_events)
+		if (device->nr_events || its_may_be_lost(its, device->discarded_at))
 			return PKVM_ITS_REFUSED_EVENTS_MAPPED;
 
 		device->state = HYP_ITS_DEVICE_UNMAPPED;
@@ -230,7 +242,7 @@ static enum pkvm_its_verdict do_map_event(const struct hyp_its *its, const u64 *
 }
 
 /* IHI 0069, ITS commands: CLEAR, DISCARD, INT and INV */
-static enum pkvm_its_verdict do_event(const struct hyp_its *its, const u64 *in, u64 *out)
+static enum pkvm_its_verdict do_event(struct hyp_its *its, const u64 *in, u64 *out)
 {
 	struct hyp_its_device *device;
 	enum pkvm_its_verdict verdict;
@@ -239,8 +251,12 @@ static enum pkvm_its_verdict do_event(const struct hyp_its *its, const u64 *in, 
 	if (verdict)
 		return verdict;
 
-	if (CMD_NR(in) == GITS_CMD_DISCARD)
+	if (CMD_NR(in) == GITS_CMD_DISCARD) {
 		its_set_event(device, CMD_EVENT_ID(in), false);
+		/* One that was lost has left an event mapped, whatever follows. */
+		if (!its_may_be_lost(its, device->discarded_at))
+			device->discarded_at = its->nr_committed;
+	}
 
 	out[0] = CMD_DEVICE(CMD_NR(in), CMD_DEVICE_ID(in));
 	out[1] = CMD_EVENT_ID(in);

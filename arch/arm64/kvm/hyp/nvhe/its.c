@@ -190,6 +190,7 @@ struct hyp_its_device *its_init_device(struct hyp_its *its, u32 event_bits, phys
 	device->itt = itt;
 	device->state = state;
 	device->event_bits = event_bits;
+	device->discarded_at = U64_MAX;
 
 	return device;
 }
@@ -351,16 +352,20 @@ void its_start_queue(struct hyp_its *its, u32 slot)
 
 /*
  * Writing GITS_CBASER resets CREADR: commands that have not been executed never will be. If
- * one of them was to unmap a device, then the hardware still has the device: its memory
- * stays with EL2 for good. No slot holds anything but a SYNC then.
+ * one of them was to unmap a device, or to discard an event of it, then the hardware still has
+ * that: the memory of the device stays with EL2 for good. If this happens more than once, all
+ * in between counts as lost. No slot holds anything but a SYNC then.
  */
 static void its_empty_queue(struct hyp_its *its)
 {
 	gits_write_cbaser(its->cbaser, its->base + GITS_CBASER);
 	gits_write_cwriter(0, its->base + GITS_CWRITER);
 
-	if (its->nr_synced != its->nr_committed)
-		its->lost = its->nr_committed;
+	if (its->nr_synced != its->nr_committed) {
+		if (!its->lost_to)
+			its->lost_from = its->nr_synced;
+		its->lost_to = its->nr_committed;
+	}
 
 	scrub_slots(its, its->done, its->next);
 	its->next = 0;
@@ -374,7 +379,7 @@ static bool its_has_unmapped(const struct hyp_its *its, const struct hyp_its_dev
 		return true;
 
 	return device->state == HYP_ITS_DEVICE_UNMAPPED &&
-	       device->unmapped_at >= its->lost && device->unmapped_at < its->nr_synced;
+	       device->unmapped_at < its->nr_synced && !its_may_be_lost(its, device->unmapped_at);
 }
 
 /**

@@ -43,6 +43,7 @@ enum hyp_its_device_state {
  * @event_bits:	number of EventID bits
  * @nr_events:	number of bits set in @events
  * @unmapped_at: number of the command that unmapped it
+ * @discarded_at: number of the last DISCARD, or of one that may have been lost. U64_MAX if none
  * @events:	one bit an event that is mapped
  */
 struct hyp_its_device {
@@ -51,6 +52,7 @@ struct hyp_its_device {
 	u32				event_bits;
 	u32				nr_events;
 	u64				unmapped_at;
+	u64				discarded_at;
 	u64				events[];
 };
 
@@ -119,7 +121,8 @@ struct hyp_its_table {
  *		[@done, @next) holds a SYNC
  * @nr_committed: number of commands committed so far, those lost to a reset included
  * @nr_synced:	how many of them are known to have been executed, and followed by a SYNC that has
- * @lost:	those before this number may have been lost to a reset
+ * @lost_from:	number of the first that may have been lost to a reset
+ * @lost_to:	those from this number on have not been lost
  * @queue_noncoherent: the ITS does not snoop the caches when it reads @committed
  *
  * @devices:	the device table, NULL if the ITS keeps it for itself
@@ -160,7 +163,8 @@ struct hyp_its {
 	u32				done;
 	u64				nr_committed;
 	u64				nr_synced;
-	u64				lost;
+	u64				lost_from;
+	u64				lost_to;
 	bool				queue_noncoherent;
 
 	struct hyp_its_table		*devices;
@@ -217,6 +221,7 @@ void its_start_queue(struct hyp_its *its, u32 slot);
 
 /* its-cmd.c */
 struct hyp_its_device **its_find_device(const struct hyp_its *its, u64 dev_id);
+bool its_may_be_lost(const struct hyp_its *its, u64 nr);
 void its_set_event(struct hyp_its_device *device, u64 event_id, bool mapped);
 enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 *out);
 

@@ -805,16 +805,19 @@ int disk_read(const char *bdf)
 {
 	static __thread char buf[4096] __aligned(4096);
 	char path[64], name[32];
-	int fd, i, ret;
+	int fd, i, ret, tries = DEADLINE_MS / 10;
 
 	ret = disk_name(bdf, name, sizeof(name), true);
 	if (ret)
 		return ret;
 
 	snprintf(path, sizeof(path), "/dev/%s", name);
-	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	/* The name of a disk is there before the disk, if drivers probe on their own time. */
+	while ((fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC)) < 0) {
+		if (errno != ENXIO || !--tries)
+			return -errno;
+		poll(NULL, 0, 10);
+	}
 
 	for (i = 0; i < DISK_READS && !ret; i++) {
 		if (pread(fd, buf, sizeof(buf), i * sizeof(buf)) !=
