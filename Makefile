@@ -7,7 +7,7 @@ S := scripts
 .NOTPARALLEL:
 
 # Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
-export O CPU GIC SMP MEM QEMU CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL LIMIT PARTS DEBIAN TARGET
+export O CPU GIC SMP MEM QEMU CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL LIMIT PART PARTS DEBIAN TARGET
 
 .PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants selftests soak compare
 .PHONY: bench bench-publish bisect static submit range-diff rebase doctor lint fresh clean distclean vars
@@ -56,6 +56,7 @@ help:
 	@echo '  COMPARE=all         all of scripts/compare.list; ci is what is done in minutes'
 	@echo '  DURATION=60         seconds of make soak and make fuzz'
 	@echo '  V=1  RFC=1          version and prefix of make submit'
+	@echo '  PART=gicv5          make submit takes the patches for GICv5 guests, a part of their own'
 	@echo '  PARTS="gic3 fuzz"   some parts of make check-all'
 	@echo '  LIMIT=seconds       make bisect begins no more patches after that'
 	@echo '  GDB=1               start stopped and print the command that attaches gdb'

@@ -192,12 +192,14 @@ kernel_out() { printf '%s/kernel-%s%s' "$O" "$1" "$SUFFIX"; }
 # tests_dir: where the KVM selftests of arm64 are built, the same programs for every configuration
 tests_dir() { printf '%s/kselftest/kvm/arm64' "$(kernel_out base)"; }
 
-# patch_files DIR...: the patches in these directories, in order
+# patch_files PATH...: these patches, and those in these directories, in order
 patch_files() {
-	local dir
-	for dir; do [ ! -d "$dir" ] || find "$dir" -maxdepth 1 -name '*.patch' | sort; done
+	local path
+	for path; do [ ! -e "$path" ] || find "$path" -maxdepth 1 -name '*.patch' | sort; done
 }
 series_files() { patch_files "$PATCHES"; }
+# part_files [gicv5]: the patches for guests of a GICv5, which are a part that is sent on its own, or all others
+part_files()   { series_files | if [ "${1:-}" = gicv5 ]; then grep gic-v5; else grep -v gic-v5; fi; }
 lab_files()    { patch_files "$LAB/patches"; }
 
 # sent_head BASE [HEAD]: the last commit of the series in $SRC. Behind it are those of the lab, whose subjects begin with

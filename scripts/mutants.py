@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Seed faults into EL2's code in user space, and see whether they are noticed."""
+"""Seed faults into code that is tested in user space, and see whether they are noticed."""
 
 import argparse
 import os
@@ -16,7 +16,9 @@ import time
 TOOL = "pkvm-its"
 # What the build in user space reads of the kernel
 PARTS = ["tools/include", "include/linux/irqchip", "arch/arm64/include/asm/kvm_pkvm_its.h",
-         "arch/arm64/kvm/hyp/include/nvhe", "arch/arm64/kvm/hyp/nvhe"]
+         "arch/arm64/kvm/hyp/include/nvhe", "arch/arm64/kvm/hyp/nvhe",
+         "arch/arm64/kvm/vgic", "drivers/irqchip/irq-gic-v5-irs.c"]
+GICV5 = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lab/gicv5")
 SHIFTS = [12, 14, 16]
 FUZZ_SECONDS = 60
 # A fault may well have EL2 loop for ever.
@@ -81,7 +83,29 @@ def hunt(tree, corpus):
     return "fuzzer, after %d s" % (time.time() - start) if code else None
 
 
-def hunt_baseline(tree):
+def is_gicv5(file):
+    return "gic-v5" in file
+
+
+def hunt_gicv5(tree):
+    """As hunt(), for the ISTs of GICv5 guests: the tests in lab/gicv5"""
+    log, out = os.path.join(tree, "log"), os.path.join(tree, "gicv5")
+    for variant in ("4k", "be"):
+        program = os.path.join(out, "unit-" + variant)
+        if run(["make", "-C", GICV5, "KERNEL=" + os.path.abspath(tree), "OUTPUT=" + out, program], tree, log):
+            raise RuntimeError("does not build: " + open(log).read()[-500:])
+        code = run([program], tree, log, TEST_SECONDS)
+        if code:
+            return "unit tests do not end" if code == "time" else "unit test " + first_failure(log)
+    return None
+
+
+def hunt_baseline(tree, gicv5):
+    if gicv5:
+        caught = hunt_gicv5(tree)
+        # What is built knows where, so that it is of no use in copies.
+        shutil.rmtree(os.path.join(tree, "gicv5"))
+        return caught
     tool, log = os.path.join(tree, TOOL), os.path.join(tree, "log")
     # The objects of models and tests are built once, and copied with the trees.
     if make(tree, log, "fuzz-12", *("unit-%d" % s for s in SHIFTS)):
@@ -93,7 +117,7 @@ def replace(path, old, new):
     with open(path) as f:
         text = f.read()
     if text.count(old) != 1:
-        raise RuntimeError("the code it changes is there %d times: bring lab/mutants up to date" % text.count(old))
+        raise RuntimeError("the code it changes is there %d times: bring the list up to date" % text.count(old))
     with open(path, "w") as f:
         f.write(text.replace(old, new))
     return text
@@ -101,15 +125,16 @@ def replace(path, old, new):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("tool", "source", "work", "list", "corpus", "ktap"):
+    for name in ("tool", "source", "work", "corpus", "ktap"):
         parser.add_argument("--" + name, required=True)
+    parser.add_argument("--list", nargs="+", required=True)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="")
     args = parser.parse_args()
 
-    mutants = [m for m in read_list(args.list) if args.only in m[0]]
+    mutants = [m for path in args.list for m in read_list(path) if args.only in m[0]]
     if not mutants:
-        sys.exit("mutants: there is none with %s in its name; lab/mutants has them" % args.only)
+        sys.exit("mutants: there is none with %s in its name; see %s" % (args.only, " and ".join(args.list)))
 
     first = os.path.join(args.work, "0")
     shutil.copytree(args.tool, os.path.join(first, TOOL))
@@ -122,7 +147,7 @@ def main():
             shutil.copy2(source, target)
 
     # Without a fault all must be well, or nothing that follows means anything.
-    if hunt_baseline(first):
+    if any(hunt_baseline(first, gicv5) for gicv5 in {is_gicv5(m[2]) for m in mutants}):
         sys.exit("mutants: the unit tests fail without a fault: run make unit")
     trees = [first]
     for i in range(1, min(args.jobs, len(mutants))):
@@ -144,7 +169,7 @@ def main():
             start = time.time()
             try:
                 text = replace(path, old, new)
-                caught = hunt(tree, args.corpus)
+                caught = hunt_gicv5(tree) if is_gicv5(file) else hunt(tree, args.corpus)
             except RuntimeError as e:
                 error = str(e)
             if text is not None:

@@ -18,6 +18,15 @@ user_make() {
 		die "EL2's code does not build in user space" "see $log"
 }
 
+# gicv5_make LOG TARGET...: the same for the ISTs of GICv5 guests (lab/gicv5)
+GICV5_OUT=$O/gicv5$SUFFIX
+gicv5_make() {
+	local log=$1
+	shift
+	quietly "$log" "GICv5 ISTs in user space" make -C "$LAB/gicv5" KERNEL="$SRC" OUTPUT="$GICV5_OUT" -j"$JOBS" "$@" ||
+		die "the ISTs of GICv5 guests do not build in user space" "see $log"
+}
+
 # seeds DIR: the fuzzer's corpus, lab/fuzz/corpus, one program a line in hex, as the files that libFuzzer wants
 seeds() {
 	rm -rf "$1"

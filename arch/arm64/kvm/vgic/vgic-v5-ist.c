@@ -111,7 +111,8 @@ void vgic_v5_free(const void *mem)
  * @mem: start of the memory
  * @size: bytes. The whole cache lines that contain these are affected
  *
- * Call it before a command that makes the IRS read @mem, and before reading @mem after one.
+ * Call it before a command that makes the IRS read @mem, and before reading @mem after one. If the
+ * IRS is coherent, &gicv5_irs_vmt_ops.wait already orders reads of @mem after the command.
  */
 void vgic_v5_sync(const struct gicv5_vm_caps *caps, void *mem, size_t size)
 {
@@ -154,7 +155,7 @@ static int vmte_begin(struct vgic_v5_irs_vm *vm)
 
 static bool vmte_is_valid(struct vgic_v5_irs_vm *vm, unsigned int word)
 {
-	return le64_to_cpu(vm->entry[word]) & GICV5_VMTE_VALID;
+	return le64_to_cpu(READ_ONCE(vm->entry[word])) & GICV5_VMTE_VALID;
 }
 
 /*
@@ -265,14 +266,18 @@ static void vm_free(struct vgic_v5_irs_vm *vm)
 	vgic_v5_free(vm);
 }
 
-/* Free the VMs that the IRS has stopped using in the meantime. */
+/* Free the VMs that the IRS has stopped using in the meantime, unless it does not answer. */
 static void vmt_reap(struct vgic_v5_vmt *vmt)
 {
 	struct vgic_v5_irs_vm *vm, *tmp;
+	int ret;
 
 	list_for_each_entry_safe(vm, tmp, &vmt->lost, lost) {
-		if (vm_retract(vm))
+		ret = vm_retract(vm);
+		if (ret == -ETIMEDOUT)
 			return;
+		if (ret)
+			continue;
 
 		list_del(&vm->lost);
 		vm_free(vm);
@@ -285,7 +290,8 @@ static void vmt_reap(struct vgic_v5_vmt *vmt)
  * @caps: capabilities of the IRS
  * @ops: access to the IRS
  *
- * Only for vgic_v5_vmt_init() and tests. The table is linear, which every IRS supports.
+ * Only for vgic_v5_vmt_init() and tests, once for a table. The table is linear, which every IRS
+ * supports.
  *
  * GICv5 specification: IRS_VMT_CFGR, IRS_VMT_BASER.
  *
@@ -424,10 +430,10 @@ struct vgic_v5_irs_vm *vgic_v5_vm_create(struct vgic_v5_vmt *vmt, unsigned int n
 
 	__set_bit(id, vmt->ids);
 	if (vm->vmd)
-		vm->entry[GICV5_VMTE_WORD_VMD] = cpu_to_le64(virt_to_phys(vm->vmd));
-	vm->entry[GICV5_VMTE_WORD_VPET] =
-		cpu_to_le64(virt_to_phys(vm->vpet) |
-			    FIELD_PREP(GICV5_VMTE_VPE_ID_BITS, vpe_id_bits));
+		WRITE_ONCE(vm->entry[GICV5_VMTE_WORD_VMD], cpu_to_le64(virt_to_phys(vm->vmd)));
+	WRITE_ONCE(vm->entry[GICV5_VMTE_WORD_VPET],
+		   cpu_to_le64(virt_to_phys(vm->vpet) |
+			       FIELD_PREP(GICV5_VMTE_VPE_ID_BITS, vpe_id_bits)));
 
 	ret = vmte_command(vm, GICV5_VMTE_WORD_VMD, GICV5_IRS_VMAP_VMR,
 			   GICV5_IRS_VMAP_VMR_M |
@@ -481,7 +487,7 @@ static int ist_publish(struct vgic_v5_irs_vm *vm, u32 type, struct vgic_v5_ist *
 	if (ret)
 		return ret;
 
-	vm->entry[ist_word(type)] = cpu_to_le64(ist_encode(ist));
+	WRITE_ONCE(vm->entry[ist_word(type)], cpu_to_le64(ist_encode(ist)));
 
 	return vmte_command(vm, ist_word(type), GICV5_IRS_VMAP_VISTR, ist_command(vm, type), true);
 }
@@ -496,7 +502,7 @@ static int ist_retract(struct vgic_v5_irs_vm *vm, u32 type)
 	if (ret)
 		return ret;
 
-	vm->entry[ist_word(type)] = 0;
+	WRITE_ONCE(vm->entry[ist_word(type)], 0);
 	vgic_v5_sync(vm->vmt->caps, vm->entry, sizeof(*vm->vmt->entries));
 
 	return 0;

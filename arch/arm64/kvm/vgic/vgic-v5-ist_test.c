@@ -75,6 +75,8 @@ struct fake_log {
  * @stall_reg: a command for this register has the IRS stop answering
  * @stalled: the IRS does not answer
  * @refuse_reg: commands for this register are not obeyed
+ * @obeys: unless they are about one of these VM IDs
+ * @nr_waits: how often the CPU has waited for it
  * @slow: the IRS takes its time
  * @has_table: the IRS has a VM table before it is given one
  * @scribble: the IRS changes all of an entry that it need not keep as it was
@@ -97,6 +99,8 @@ struct fake_irs {
 	u32			stall_reg;
 	bool			stalled;
 	u32			refuse_reg;
+	u32			obeys;
+	int			nr_waits;
 	bool			slow;
 	bool			has_table;
 	bool			scribble;
@@ -449,7 +453,7 @@ static void fake_do_command(void)
 		return;
 
 	fake_check_table();
-	if (reg == irs->refuse_reg)
+	if (reg == irs->refuse_reg && !(irs->obeys >> irs->val % FAKE_NR_IDS & 1))
 		return;
 
 	if (reg == VMR)
@@ -478,6 +482,7 @@ static int fake_wait(void)
 
 	guard(mutex)(&irs->lock);
 
+	irs->nr_waits++;
 	if (irs->stalled)
 		return -ETIMEDOUT;
 
@@ -1046,6 +1051,38 @@ static void late_vm(struct kunit *test)
 	}
 }
 
+/* A lost VM that the IRS does not let go does not keep the others. */
+static void lost_vms(struct kunit *test)
+{
+	struct vgic_v5_irs_vm *vms[2], *vm;
+
+	setup(test);
+	vms[0] = create(test);
+	vms[1] = create(test);
+	irs->refuse_reg = VMR;
+	vgic_v5_vm_destroy(vms[0]);
+	vgic_v5_vm_destroy(vms[1]);
+	KUNIT_EXPECT_EQ(test, irs->nr_mems, 1 + 2 * 3);
+
+	/* If the IRS does not answer it is asked once for all of them. */
+	irs->stalled = true;
+	irs->nr_waits = 0;
+	KUNIT_EXPECT_PTR_EQ(test, vgic_v5_vm_create(vmt, 4), ERR_PTR(-ETIMEDOUT));
+	KUNIT_EXPECT_EQ(test, irs->nr_waits, 1 + 1);
+	irs->stalled = false;
+
+	irs->obeys = BIT(1);
+	vm = create(test);
+	KUNIT_EXPECT_EQ(test, vm->id, 1);
+	KUNIT_EXPECT_EQ(test, irs->nr_mems, 1 + 2 * 3);
+	vgic_v5_vm_destroy(vm);
+	KUNIT_EXPECT_EQ(test, irs->nr_mems, 1 + 3);
+
+	irs->refuse_reg = 0;
+	vgic_v5_vm_destroy(create(test));
+	KUNIT_EXPECT_EQ(test, irs->nr_mems, 1);
+}
+
 /* An IRS that is busy from the start is sent nothing, and the table left alone. */
 static void busy(struct kunit *test)
 {
@@ -1210,6 +1247,7 @@ static struct kunit_case ist_test_cases[] = {
 	KUNIT_CASE(late_add),
 	KUNIT_CASE(late_remove),
 	KUNIT_CASE(late_vm),
+	KUNIT_CASE(lost_vms),
 	KUNIT_CASE(busy),
 	KUNIT_CASE(scribbled),
 	KUNIT_CASE(order),
