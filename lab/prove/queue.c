@@ -224,7 +224,7 @@ static u32 hw_creadr(void)
 
 u64 its_mmio_read(const volatile void *addr, unsigned int size)
 {
-	u64 reg = (const volatile char *)addr - (char *)its.base;
+	u64 reg = (unsigned long)addr - (unsigned long)its.base;
 
 	prove(reg + size <= SZ_64K, "registers are in the control frame");
 	hw.alive = hw.alive && nondet_bool();
@@ -248,7 +248,7 @@ u64 its_mmio_read(const volatile void *addr, unsigned int size)
 
 void its_mmio_write(volatile void *addr, u64 val, unsigned int size)
 {
-	u64 reg = (volatile char *)addr - (char *)its.base;
+	u64 reg = (unsigned long)addr - (unsigned long)its.base;
 
 	switch (reg) {
 	case GITS_CWRITER:
