@@ -85,7 +85,7 @@ static void any_device(struct device_memory *memory)
 
 	*memory = nondet_device_memory();
 	assume(!(device->itt & ~GENMASK_ULL(51, 8)));
-	assume(device->state <= HYP_ITS_DEVICE_UNMAPPED);
+	assume((u32)device->state <= HYP_ITS_DEVICE_UNMAPPED);
 	assume(device->event_bits >= 1 && device->event_bits <= ITS_STAGING_MAX_EVENT_BITS);
 	assume(device->nr_events <= BIT(device->event_bits));
 }

@@ -276,7 +276,7 @@ void its_mmio_write(volatile void *addr, u64 val, unsigned int size)
 
 static bool record_is_sane(const struct hyp_its_device *device)
 {
-	return !(device->itt & ~GENMASK_ULL(51, 8)) && device->state <= HYP_ITS_DEVICE_UNMAPPED &&
+	return !(device->itt & ~GENMASK_ULL(51, 8)) && (u32)device->state <= HYP_ITS_DEVICE_UNMAPPED &&
 	       device->event_bits >= 1 && device->event_bits <= ITS_STAGING_MAX_EVENT_BITS &&
 	       device->nr_events <= BIT(device->event_bits) &&
 	       (device->state != HYP_ITS_DEVICE_UNMAPPED || device->unmapped_at < its.nr_committed);
@@ -493,4 +493,85 @@ void prove_cwriter_broken(void)
 
 	prove(its.next < NR_CMDS && its.done < NR_CMDS, "the offsets are those of slots");
 	prove(slots_hold(), "slots are well-formed, and what is not pending is a SYNC");
+}
+
+/* A write of any other register */
+void prove_registers(void)
+{
+	u64 offset = nondet_u64(), val = nondet_u64(), before;
+	unsigned int size = nondet_bool() ? 4 : 8;
+
+	any_state();
+	assume(offset < SZ_64K && offset % size == 0 && (offset & ~7ULL) != GITS_CWRITER);
+	assume((offset & ~7ULL) < GITS_BASER || (offset & ~7ULL) >= GITS_BASER + 64);
+	before = its.nr_committed;
+	if (nr_pending(&its))
+		prove_write(offset, val, size);
+	else
+		its_guard_write(&its, offset, val, size);
+
+	reach(offset == GITS_CBASER && its.lost == before && !its.next);
+	reach(offset == GITS_CTLR && !(val & GITS_CTLR_ENABLE) && its.done != its.next);
+	reach(offset == GITS_CTLR && (hw.ctlr & GITS_CTLR_ENABLE) && (val & 1));
+
+	check_state();
+	prove(its.nr_committed == before, "only GITS_CWRITER commits commands");
+}
+
+/*
+ * Memory goes back. Assumed: its_return_pages() gives back what the record says, which is what
+ * its_donate_pages() took (__pkvm_its_prepare(), __pkvm_its_adopt_device()).
+ */
+int __pkvm_hyp_donate_host(u64 pfn, u64 nr_pages)
+{
+	u32 i = memory[1].device.itt >> PAGE_SHIFT == pfn, slot;
+
+	prove(memory[i].device.itt >> PAGE_SHIFT == pfn, "what is given back is an ITT");
+	prove(!devices[i], "the record is gone by then");
+	prove(nr_pages << PAGE_SHIFT == its_staging_itt_size(its.itt_entry_size,
+							     memory[i].device.event_bits),
+	      "all of it is given back");
+	prove(hw.use[i] == UNUSED, "the hardware has stopped using it");
+	for (slot = 0; slot < NR_CMDS; slot++)
+		prove(!is_mapd(slot, i, true) || number_of(slot) < hw.executed,
+		      "no command in the queue maps it");
+	given_back[i] = true;
+
+	return 0;
+}
+
+void prove_reclaim(void)
+{
+	u64 dev_id = nondet_u64();
+	int ret;
+
+	any_state();
+	assume(memory[0].device.itt >> PAGE_SHIFT != memory[1].device.itt >> PAGE_SHIFT);
+
+	ret = __pkvm_its_reclaim(nondet_u32(), dev_id);
+
+	reach(!ret && dev_id == 1 && memory[1].device.state == HYP_ITS_DEVICE_UNMAPPED);
+	reach(!ret && memory[0].device.state == HYP_ITS_DEVICE_PREPARED);
+	reach(ret == -EBUSY && memory[0].device.state == HYP_ITS_DEVICE_UNMAPPED);
+
+	check_state();
+	prove(!ret || (!given_back[0] && !given_back[1]), "a refusal gives nothing back");
+	prove(ret || given_back[dev_id], "success gives the device's memory back");
+}
+
+/* The system is suspended. */
+void prove_suspend(void)
+{
+	bool ret;
+
+	any_state();
+	assume(its.nr_suspending < 8);
+	ret = pkvm_its_suspend();
+	/* The invariant of a queue that was emptied holds without the hardware's pointers. */
+	reach(ret && its.lost == its.nr_committed);
+	reach(!ret);
+
+	check_state();
+	prove(!ret || (its.suspended && its.nr_suspending && its.next == its.done),
+	      "a suspended ITS has an empty queue");
 }
