@@ -9,7 +9,7 @@ S := scripts
 # Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
 export O CPU GIC SMP MEM QEMU CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL LIMIT PART PARTS DEBIAN TARGET
 
-.PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants selftests soak compare
+.PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants prove selftests soak compare
 .PHONY: bench bench-publish bisect static submit range-diff rebase doctor lint fresh clean distclean vars
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo '  make coverage   how much of EL2 they reach'
 	@echo '  make fuzz       a host that does anything, against EL2 in user space, for DURATION seconds'
 	@echo '  make mutants    seeded faults in EL2, each of which the tests or the fuzzer must notice (T=name)'
+	@echo '  make prove      properties of EL2 for every input (CBMC), of the protocol in every state (Spin) (ALL=1: all; T=name)'
 	@echo '  make selftests  only the tests in QEMU (T=name: only this one)'
 	@echo '  make compare    the stock KVM and VFIO selftests without the series, with it switched off, and with it'
 	@echo '  make soak       everything at once on a confined ITS, for DURATION seconds on each type of CPU'
@@ -86,6 +87,12 @@ run: build
 
 unit coverage fuzz mutants: tree
 	@$(S)/$@
+
+prove: tree
+	@$(S)/deps prove
+	@$(S)/prove $(if $(filter 1,$(ALL)),all,check)
+	@$(S)/protocol $(if $(filter 1,$(ALL)),all,check)
+	@$(if $(filter 1,$(ALL)),$(S)/prove faults)
 
 corpus: tree
 	@$(S)/fuzz corpus

@@ -26,7 +26,7 @@ CPU=${CPU:-max} GIC=${GIC:-3} SMP=${SMP:-4} CONFIG=${CONFIG:-base}
 if [ "$CONFIG" = debug ]; then MEM=${MEM_GIVEN:-2048}; else MEM=${MEM_GIVEN:-1024}; fi
 APPEND=${APPEND:-} KERNEL_TREE=${KERNEL_TREE:-} KERNEL_TARBALL=${KERNEL_TARBALL:-} T=${T:-} GDB=${GDB:-} QEMU=${QEMU:-}
 DURATION=${DURATION:-60}
-CHECK_ALL_PARTS="16k 64k qemu-10.0 qemu-11.1 soak debug-nvhe debug-gic4 neoverse-n1 gic3 gic4 fuzz mutants"
+CHECK_ALL_PARTS="16k 64k qemu-10.0 qemu-11.1 soak debug-nvhe debug-gic4 neoverse-n1 gic3 gic4 fuzz mutants prove"
 
 export CCACHE_DIR=$CACHE/ccache
 CROSS=aarch64-linux-gnu-

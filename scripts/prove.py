@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Prove what lab/prove/list has, and see whether the proofs notice seeded faults."""
+
+import argparse
+import os
+import queue
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import mutants
+
+# Of one cbmc, in seconds and bytes
+TIME_MAX = 1800
+MEMORY_MAX = 10 << 30
+RESULT = re.compile(r"^\[(\S+)\] (?:line (\d+) )?(.*): (SUCCESS|FAILURE|UNKNOWN|ERROR)$")
+
+
+def read_table(path, columns):
+    rows = []
+    with open(path) as f:
+        for line in f:
+            if line.strip() and not line.startswith("#"):
+                row = [part.strip() for part in line.split("|")]
+                if len(row) != columns:
+                    sys.exit("%s: cannot read: %s" % (path, line.strip()))
+                rows.append(row)
+    return rows
+
+
+def limit():
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
+
+
+class Prover:
+    def __init__(self, args):
+        self.cbmc, self.dir, self.tool, self.log = args.cbmc, args.dir, args.tool, args.log
+
+    def run(self, tree, harness, log, *more):
+        """Returns (what has been found of each property, whether cbmc came to an end)."""
+        name, source, options = harness[:3]
+        cmd = [self.cbmc, os.path.join(self.dir, source), "--function", name, "-DCONFIG_PHYS_ADDR_T_64BIT",
+               "-I", os.path.join(self.tool, "include"), "-I", os.path.join(tree, "tools/include"), "-I", tree,
+               "-I", os.path.join(tree, "arch/arm64/kvm/hyp/nvhe"), "--drop-unused-functions"]
+        cmd += options.split() + list(more)
+        if "-DPAGE_SHIFT" not in options:
+            cmd.append("-DPAGE_SHIFT=12")
+        with open(log, "w") as f:
+            try:
+                code = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT,
+                                      timeout=TIME_MAX, preexec_fn=limit).returncode
+            except subprocess.TimeoutExpired:
+                f.write("no result within %d s\n" % TIME_MAX)
+                code = None
+        with open(log, errors="replace") as f:
+            found = [m.groups() for m in map(RESULT.match, f) if m]
+        # 0: all hold. 10: some do not.
+        return found, code in (0, 10)
+
+    def prove(self, tree, harness):
+        """Returns (what is wrong, how many properties are proved)."""
+        log = os.path.join(self.log, harness[0])
+        # All that cbmc checks of itself (bounds, pointers, shifts, signed overflow, division), and that loops end.
+        found, ended = self.run(tree, harness, log, "--unwinding-assertions")
+        if not ended:
+            return "cbmc gave no result: see " + log, 0
+        if not found:
+            return "there is nothing to prove: see " + log, 0
+        for prop, line, text, verdict in found:
+            if verdict != "SUCCESS":
+                return "%s line %s: %s" % (prop, line, text), 0
+        # The assumptions allow what the harness says they do.
+        reached, ended = self.run(tree, harness, log + ".reach", "-DREACH", "--no-standard-checks")
+        reached = [r for r in reached if r[2].startswith("reach: ")]
+        if not ended or not reached:
+            return "cbmc reached nothing: see %s.reach" % log, 0
+        for prop, line, text, verdict in reached:
+            if verdict != "FAILURE":
+                return "line %s: cannot %s" % (line, text), 0
+        return None, len(found)
+
+    def notices(self, tree, harness, log):
+        """Returns the property that a fault breaks, or None; raises RuntimeError without a result."""
+        found, ended = self.run(tree, harness, log, "--unwinding-assertions", "--stop-on-fail")
+        if not ended:
+            raise RuntimeError("cbmc gave no result")
+        with open(log, errors="replace") as f:
+            text = f.read()
+        if "VERIFICATION SUCCESSFUL" in text:
+            return None
+        m = re.search(r"Violated property:\n.*\n  (.*)", text)
+        return m.group(1) if m else "a property"
+
+
+def in_parallel(jobs, work, todo):
+    q, threads = queue.Queue(), []
+    for item in todo:
+        q.put(item)
+
+    def worker(n):
+        while True:
+            try:
+                item = q.get_nowait()
+            except queue.Empty:
+                return
+            work(n, item)
+
+    for n in range(jobs):
+        threads.append(threading.Thread(target=worker, args=(n,)))
+        threads[-1].start()
+    for t in threads:
+        t.join()
+
+
+def report(ktap, results):
+    """results: (name, what is wrong or None, remark)"""
+    bad = 0
+    with open(ktap + ".part", "w") as f:
+        f.write("KTAP version 1\n1..%d\n" % len(results))
+        for i, (name, wrong, remark) in enumerate(results, 1):
+            bad += wrong is not None
+            f.write("%sok %d %s: %s\n" % ("not " if wrong else "", i, name, (wrong or remark).replace("\n", " ")))
+    os.replace(ktap + ".part", ktap)
+    return bad
+
+
+def prove_all(args, prover, harnesses):
+    results = {}
+
+    def work(_, i):
+        name, what = harnesses[i][0], harnesses[i][4]
+        start = time.time()
+        wrong, count = prover.prove(args.source, harnesses[i])
+        seconds = time.time() - start
+        results[i] = (name, wrong, "%s: %d properties" % (what, count))
+        print("    %-5s %s: %s (%d s)" % ("FAIL" if wrong else "ok", name, wrong or results[i][2], seconds),
+              file=sys.stderr, flush=True)
+
+    in_parallel(args.jobs, work, range(len(harnesses)))
+    return [results[i] for i in range(len(harnesses))]
+
+
+def seed_all(args, prover, harnesses):
+    faults = {m[0]: m for m in mutants.read_list(args.mutants)}
+    by_name = {h[0]: h for h in harnesses}
+    rows = [r for r in read_table(os.path.join(args.dir, "mutants"), 2) if args.only in r[0] + " " + r[1]]
+    trees, results = [], {}
+    for n in range(args.jobs):
+        trees.append(os.path.join(args.work, str(n)))
+        for part in mutants.PARTS:
+            source, target = os.path.join(args.source, part), os.path.join(trees[n], part)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            if os.path.isdir(source):
+                shutil.copytree(source, target)
+            else:
+                shutil.copy2(source, target)
+
+    def work(n, i):
+        fault, harness = rows[i]
+        wrong, remark, text, path = None, None, None, None
+        start = time.time()
+        try:
+            _, why, file, old, new = faults[fault]
+            path = os.path.join(trees[n], file)
+            text = mutants.replace(path, old, new)
+            remark = prover.notices(trees[n], by_name[harness], os.path.join(args.log, "mutant-" + fault))
+            if not remark:
+                wrong = "survives %s" % harness
+        except KeyError as e:
+            wrong = "there is no %s: bring lab/prove/mutants up to date" % e
+        except RuntimeError as e:
+            wrong = str(e)
+        if text is not None:
+            with open(path, "w") as f:
+                f.write(text)
+        results[i] = ("fault " + fault, wrong, "%s: %s" % (harness, remark))
+        print("    %-5s %s: %s (%d s)" % ("FAIL" if wrong else "ok", fault, wrong or results[i][2],
+                                          time.time() - start), file=sys.stderr, flush=True)
+
+    in_parallel(args.jobs, work, range(len(rows)))
+    return [results[i] for i in range(len(rows))]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("cbmc", "dir", "source", "tool", "log", "ktap", "work", "mutants"):
+        parser.add_argument("--" + name, required=True)
+    parser.add_argument("--target", choices=("check", "all", "faults"), default="check")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+
+    harnesses = read_table(os.path.join(args.dir, "list"), 5)
+    prover = Prover(args)
+    os.makedirs(args.log, exist_ok=True)
+    if args.target == "faults":
+        results = seed_all(args, prover, harnesses)
+    else:
+        results = prove_all(args, prover, [h for h in harnesses if args.only in h[0] and
+                                           h[3] in ("check", args.target)])
+    if not results:
+        print("    none with %s in its name" % args.only, file=sys.stderr)
+        return 0
+    return 1 if report(args.ktap, results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
