@@ -812,9 +812,9 @@ int disk_read(const char *bdf)
 		return ret;
 
 	snprintf(path, sizeof(path), "/dev/%s", name);
-	/* The name of a disk is there before the disk, if drivers probe on their own time. */
+	/* The name is in sysfs before the disk can be opened, if drivers probe asynchronously. */
 	while ((fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC)) < 0) {
-		if (errno != ENXIO || !--tries)
+		if ((errno != ENXIO && errno != ENOENT) || !--tries)
 			return -errno;
 		poll(NULL, 0, 10);
 	}
