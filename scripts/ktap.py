@@ -31,7 +31,7 @@ SKIP = re.compile(r"#\s*SKIP\b", re.I)
 SPLATS = [re.compile(p) for p in (
     r"Call trace:", r"\bWARNING:", r"\bBUG:", r"kernel BUG at", r"Unable to handle", r"Internal error:", r"Kernel panic",
     r"ITS queue timeout", r"ITS cmd .* failed", r"ITS queue not draining", r"nVHE hyp .* at:",
-    r"rcu.*(stall|detected expedited)", r"hard LOCKUP", r"blocked for more than \d+ seconds", r"KASAN:", r"UBSAN:",
+    r"rcu: INFO: .*(stall|detected expedited)", r"hard LOCKUP", r"blocked for more than \d+ seconds", r"KASAN:", r"UBSAN:",
     r"nobody cared", r"list_(add|del) corruption", r"page allocation failure", r"left hardirqs enabled",
     r"softirq work is pending", r"non-static key", r"locking correctness validator", r"lockdep is turned off",
     r"lockdep:.*bad path", r"DEBUG_LOCKS_WARN_ON", r"ODEBUG disabled", r"guest: the kernel is tainted", r"guest: lockdep",
