@@ -62,7 +62,7 @@ def main():
         if not to:
             to, cc = cc, []
         if not to:
-            sys.exit("recipients.py: nobody is to get " + os.path.basename(mail))
+            sys.exit("recipients.py: no recipient for " + os.path.basename(mail))
         insert(mail, header("To", to) + header("Cc", cc))
         report += [os.path.basename(mail)] + ["  To " + a for a in to] + ["  Cc " + a for a in cc]
     with open(directory + "/recipients.txt", "w") as f:

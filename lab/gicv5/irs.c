@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver's side of guest ISTs, on registers made of memory: the driver is compiled as it is, and what it needs of
- * device trees and of per-CPU data for its other tasks is only declared. Offsets and bits are numbers here, so that a
- * wrong definition does not go unnoticed.
+ * The driver's side of guest ISTs, on registers made of memory. The driver is compiled as it
+ * is; what its other tasks need of device trees and of per-CPU data is only declared. Offsets
+ * and bits are numbers here, so that the tests notice a wrong definition.
  */
 
 #define DEFINE_PER_CPU(type, name)		type name[1]
@@ -27,7 +27,12 @@
 #define WARN_ON_ONCE(x)				(x)
 #define __free(fn)
 
-enum { IRQ_TYPE_EDGE_RISING = 1, IRQ_TYPE_EDGE_FALLING, IRQ_TYPE_LEVEL_HIGH = 4, IRQ_TYPE_LEVEL_LOW = 8 };
+enum {
+	IRQ_TYPE_EDGE_RISING	= 1,
+	IRQ_TYPE_EDGE_FALLING	= 2,
+	IRQ_TYPE_LEVEL_HIGH	= 4,
+	IRQ_TYPE_LEVEL_LOW	= 8,
+};
 
 struct device_node {
 	const char	*full_name;
@@ -38,8 +43,9 @@ struct irq_data {
 	unsigned long	hwirq;
 };
 
-int of_property_present(), of_count_phandle_with_args(), of_property_count_elems_of_size(), of_property_read_u16_array();
-int of_cpu_node_to_id(), of_node_put(), of_property_match_string(), of_address_to_resource(), of_property_read_bool();
+int of_property_present(), of_count_phandle_with_args(), of_property_count_elems_of_size();
+int of_property_read_u16_array(), of_cpu_node_to_id(), of_node_put();
+int of_property_match_string(), of_address_to_resource(), of_property_read_bool();
 int of_device_is_compatible(), raw_spin_lock_init(), iounmap(), release_mem_region();
 void *of_parse_phandle(), *of_io_request_and_map(), *of_fwnode_handle(), *to_of_node();
 const char *of_node_full_name();
@@ -118,7 +124,8 @@ static void caps_without_vms(struct kunit *test)
 	memset(regs, 0xff, 0x20);
 	gicv5_global_data.virt_capable = false;
 	gicv5_irs_init_vm_caps(&irs_data);
-	KUNIT_EXPECT_NULL(test, memchr_inv(&gicv5_global_data.vm_caps, 0, sizeof(struct gicv5_vm_caps)));
+	KUNIT_EXPECT_NULL(test, memchr_inv(&gicv5_global_data.vm_caps, 0,
+					   sizeof(struct gicv5_vm_caps)));
 }
 
 /* The level-2 size of the host and of guests is one choice. */
@@ -133,7 +140,8 @@ static void caps_l2sz(struct kunit *test)
 	for (supported = 0; supported < 8; supported++) {
 		REG32(8) = supported << 11;
 		gicv5_irs_init_vm_caps(&irs_data);
-		KUNIT_EXPECT_EQ(test, gicv5_global_data.vm_caps.l2sz, l2sz[PAGE_SHIFT == 16][supported]);
+		KUNIT_EXPECT_EQ(test, gicv5_global_data.vm_caps.l2sz,
+				l2sz[PAGE_SHIFT == 16][supported]);
 	}
 }
 

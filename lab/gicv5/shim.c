@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel's functions that the ISTs of GICv5 guests use, and a KUnit that runs one suite after the other. With an
- * argument it runs the tests that have it in their name.
+ * The kernel's functions that the ISTs of GICv5 guests use, and a KUnit that runs one suite
+ * after the other. With an argument it runs the tests that have it in their name.
  */
 
 __thread struct task_struct shim_task;
@@ -41,7 +41,7 @@ void lockdep_assert_held(struct mutex *m)
 	}
 }
 
-/* As kmalloc() does: aligned to the size if that is a power of two, and warning of what is too large */
+/* As kmalloc(): aligned to a size that is a power of two, with a warning if it is too large */
 void *kmalloc(size_t size, int gfp)
 {
 	size_t align = size & (size - 1) || size < 8 ? 8 : size;
@@ -124,7 +124,8 @@ void *kunit_kzalloc(struct kunit *test, size_t size, int gfp)
 
 void shim_fail(struct kunit *test, bool abort, const char *file, int line, const char *what)
 {
-	fprintf(stderr, "# %s:%d: %s\n", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line, what);
+	fprintf(stderr, "# %s:%d: %s\n", strrchr(file, '/') ? strrchr(file, '/') + 1 : file,
+		line, what);
 	test->failed = true;
 	if (abort)
 		longjmp(test->abort, 1);
@@ -186,7 +187,8 @@ int main(int argc, char **argv)
 			for (c = all_suites[i]->test_cases; c->run; c++) {
 				bool ok;
 
-				snprintf(name, sizeof(name), "%s %s.%s%s", program, all_suites[i]->name, c->name,
+				snprintf(name, sizeof(name), "%s %s.%s%s", program,
+					 all_suites[i]->name, c->name,
 					 protected ? " with pKVM" : "");
 				if (argc > 1 && !strstr(name, argv[1]))
 					continue;

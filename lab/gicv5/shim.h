@@ -188,7 +188,8 @@ static inline void shim_unguard(struct mutex **m)
 }
 
 #define guard(name)		shim_guard_##name
-#define shim_guard_mutex(m)	struct mutex *guard_ __attribute__((cleanup(shim_unguard), unused)) = mutex_lock(m)
+#define shim_guard_mutex(m)							\
+	struct mutex *guard_ __attribute__((cleanup(shim_unguard), unused)) = mutex_lock(m)
 
 #define kzalloc_obj(x)		kzalloc(sizeof(x), GFP_KERNEL)
 #define GFP_KERNEL		0x1

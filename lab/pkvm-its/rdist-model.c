@@ -65,7 +65,7 @@ static u64 nr_ids(const struct rdist_model *rdist)
 	return BIT_ULL((rdist->propbaser & GICR_PROPBASER_IDBITS_MASK) + 1);
 }
 
-/* EL2's, and nobody else's */
+/* EL2 is the only owner */
 static void check_pending(struct rdist_model *rdist, phys_addr_t phys)
 {
 	struct mem_page *page = mem_page(phys);
@@ -74,7 +74,7 @@ static void check_pending(struct rdist_model *rdist, phys_addr_t phys)
 		mem_fail("pending table at 0x%llx", (unsigned long long)phys);
 }
 
-/* The host's, and nobody else's for as long as it is pinned */
+/* The host is the only owner as long as the memory is pinned */
 static void check_prop(struct rdist_model *rdist, phys_addr_t phys)
 {
 	struct mem_page *page = mem_page(phys);
@@ -239,7 +239,7 @@ bool rdist_model_set_pending(struct rdist_model *rdist, u32 intid)
 	return true;
 }
 
-/* EL2 lets go of memory: nobody may use it */
+/* EL2 releases memory: no redistributor may use it */
 void rdist_model_released(phys_addr_t phys, u64 size)
 {
 	unsigned int i;

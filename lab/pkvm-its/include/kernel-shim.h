@@ -42,7 +42,7 @@ u64 mem_read_once(const volatile void *from, size_t size);
 #undef WRITE_ONCE
 #define WRITE_ONCE(x, val)	((void)(*(volatile typeof(x) *)&(x) = (val)))
 
-/* EL2 dies of it: so does the test. */
+/* EL2 would panic, so the test ends. */
 #define WARN_ON(cond)								\
 ({										\
 	bool __warn = (cond);							\

@@ -964,7 +964,7 @@ static void activate_guests_queue(void)
 	its_check_held(its);
 }
 
-/* Registered, but not active: the registers are guarded, and nobody posts that way. */
+/* Registered, but not active: the registers are guarded, and writes have no effect. */
 static void inactive(void)
 {
 	struct test_regs regs;

@@ -186,7 +186,7 @@ static void odd_tables(void)
 	gic.rdist[2]->propbaser++;
 	expect_refused(-EINVAL);
 
-	/* LPIs that are enabled though nobody said so, and the other way round */
+	/* LPIs that are enabled and not described, and the other way round */
 	start();
 	gic.desc.nr_tables--;
 	expect_refused(-EBUSY);
@@ -810,8 +810,8 @@ static void tails(void)
 /* ACPI: the redistributors of CPUs that are not enabled. Guarded, but never read */
 static void absent(void)
 {
-	static const struct rdist_model nobody = { .base = RD_BASE + SZ_128K };
-	struct rdist_model rdist = nobody;
+	static const struct rdist_model missing = { .base = RD_BASE + SZ_128K };
+	struct rdist_model rdist = missing;
 
 	machine_reset();
 	add_single(RD_BASE, 0);
