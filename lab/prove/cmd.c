@@ -220,6 +220,7 @@ void prove_cmd(void)
 		prove(!device || (device->state == before.state &&
 				  device->nr_events == before.nr_events &&
 				  device->unmapped_at == before.unmapped_at &&
+				  device->discarded_at == before.discarded_at &&
 				  events[event / 64] == word),
 		      "what is refused changes nothing");
 		return;

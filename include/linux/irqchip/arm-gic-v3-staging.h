@@ -54,7 +54,7 @@ static inline u64 its_staging_record_offset(u32 entry_size, u32 event_bits)
  */
 static inline u64 its_staging_events_size(u32 event_bits)
 {
-	return ALIGN(BIT_ULL(event_bits) / BITS_PER_BYTE, sizeof(u64));
+	return ALIGN(BIT_ULL(event_bits), 64) / BITS_PER_BYTE;
 }
 
 /**

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/compiler.h>
@@ -524,7 +525,7 @@ static int pool_compare(const void *a, const void *b)
  */
 static int pool_fill(void)
 {
-	char dir[] = "/tmp/pkvm_its.XXXXXX", path[64];
+	char dir[32], path[64];
 	unsigned int i;
 	int fd, ret = 0;
 	void *va;
@@ -532,7 +533,8 @@ static int pool_fill(void)
 	if (sysfile_write("/proc/sys/vm/compact_unevictable_allowed", "0") == -EINVAL)
 		return -EINVAL;
 
-	if (!mkdtemp(dir) || mount("none", dir, "ramfs", 0, NULL))
+	snprintf(dir, sizeof(dir), "/tmp/pkvm_its.%d", getpid());
+	if (mkdir(dir, 0700) || mount("none", dir, "ramfs", 0, NULL))
 		return -errno;
 
 	snprintf(path, sizeof(path), "%s/memory", dir);
