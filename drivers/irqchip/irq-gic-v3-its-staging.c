@@ -230,7 +230,6 @@ static struct its_staging_desc *its_staging_describe(struct its_node *its)
 	desc->hw_queue = virt_to_phys(its->cmd_base);
 	desc->queue = virt_to_phys(staging->queue);
 	desc->queue_noncoherent = its->flags & ITS_FLAGS_CMDQ_NEEDS_FLUSHING;
-	desc->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, its->typer) + 1;
 	desc->lpi_bits = its_lpi_bits();
 	desc->addr_bits = min(its->addr_bits, its_addr_bits());
 

@@ -369,8 +369,6 @@ static void expect_described(struct kunit *test, struct fake_its *its)
 	KUNIT_EXPECT_EQ(test, desc->queue_noncoherent, node == &world->its[1].node);
 	KUNIT_EXPECT_EQ(test, desc->lpi_bits, its_lpi_bits());
 	KUNIT_EXPECT_EQ(test, desc->addr_bits, min(node->addr_bits, its_addr_bits()));
-	KUNIT_EXPECT_EQ(test, desc->itt_entry_size,
-			FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, node->typer) + 1);
 
 	KUNIT_EXPECT_EQ(test, desc->tables[0].baser, node->tables[0].val);
 	KUNIT_EXPECT_EQ(test, desc->tables[0].base, virt_to_phys(its->l1));

@@ -208,7 +208,6 @@ static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
 	desc->queue = host_alloc(its->cfg.queue_pages * SZ_4K, SZ_64K);
 	desc->queue_noncoherent = its->cfg.its.nc;
 	desc->addr_bits = its->addr_bits;
-	desc->itt_entry_size = its->cfg.its.ite_size;
 	desc->lpi_bits = its->cfg.its.lpi_bits;
 	desc->nr_rdbases = its->cfg.its.nr_rdbases;
 	for (i = 0; i < desc->nr_rdbases; i++)

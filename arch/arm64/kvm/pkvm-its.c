@@ -380,6 +380,17 @@ static const char * const pkvm_its_stat_names[PKVM_ITS_NR_STATS] = {
 	[PKVM_ITS_HELD_PAGES]			= "held_pages",
 };
 
+/**
+ * pkvm_its_verdict_name - what debugfs and hypervisor traces call a verdict
+ * @verdict: an enum pkvm_its_verdict, from EL2
+ *
+ * Return: the name.
+ */
+const char *pkvm_its_verdict_name(u32 verdict)
+{
+	return verdict < PKVM_ITS_NR_VERDICTS ? pkvm_its_stat_names[verdict] : "unknown";
+}
+
 static int pkvm_its_stats_show(struct seq_file *m, void *unused)
 {
 	struct pkvm_its *its = m->private;

@@ -92,6 +92,16 @@ static inline u64 its_staging_level2_size(u64 baser)
 	return ALIGN(page_size + page_size / GITS_BASER_ENTRY_SIZE(baser) * sizeof(u64), PAGE_SIZE);
 }
 
+/*
+ * The ITS command block, which is what the ITS actually parses.
+ */
+struct its_cmd_block {
+	union {
+		u64	raw_cmd[4];
+		__le64	raw_cmd_le[4];
+	};
+};
+
 /**
  * struct its_staging_table - one GITS_BASER<n> at the hand-over
  * @baser:	the value the driver left in the register, 0 if it does not use it
@@ -118,7 +128,6 @@ struct its_staging_table {
  *		whatever @cbaser says
  * @addr_bits:	number of address bits that the ITS drives. Higher ones
  *		are ignored or truncated
- * @itt_entry_size: bytes per interrupt translation entry
  * @lpi_bits:	number of INTID bits that the LPI tables cover
  * @tables:	the tables, indexed like GITS_BASER<n>
  * @nr_rdbases:	number of entries of @rdbases, at least one
@@ -133,7 +142,6 @@ struct its_staging_desc {
 	phys_addr_t			queue;
 	bool				queue_noncoherent;
 	u32				addr_bits;
-	u32				itt_entry_size;
 	u32				lpi_bits;
 	struct its_staging_table	tables[GITS_BASER_NR_REGS];
 	u32				nr_rdbases;

@@ -199,9 +199,7 @@ EDIT(first_rdbase_low_bit, desc->rdbases[0] |= BIT(15))
 EDIT(last_rdbase_high_bit, desc->rdbases[3] |= BIT_ULL(52))
 EDIT(more_rdbases_than_memory, desc->nr_rdbases = ~0U)
 EDIT(more_device_bits, desc->typer += BIT(GITS_TYPER_DEVBITS_SHIFT))
-EDIT(smaller_itt_entries, desc->typer -= BIT(4); desc->itt_entry_size--)
-EDIT(itt_entry_size_below, desc->itt_entry_size--)
-EDIT(itt_entry_size_above, desc->itt_entry_size++)
+EDIT(smaller_itt_entries, desc->typer -= BIT(4))
 EDIT(cbaser_differs, desc->cbaser ^= GITS_CBASER_InnerShareable)
 EDIT(cbaser_is_larger, its->model->cbaser += 1)
 EDIT(hw_queue_elsewhere, desc->hw_queue += SZ_64K)
@@ -246,8 +244,6 @@ static const struct refusal descriptors[] = {
 	REFUSAL(more_rdbases_than_memory, -EINVAL),
 	REFUSAL(more_device_bits, -EINVAL),
 	REFUSAL(smaller_itt_entries, -EINVAL),
-	REFUSAL(itt_entry_size_below, -EINVAL),
-	REFUSAL(itt_entry_size_above, -EINVAL),
 	REFUSAL(cbaser_differs, -EINVAL),
 	REFUSAL(cbaser_is_larger, -EINVAL),
 	REFUSAL(hw_queue_elsewhere, -EINVAL),
@@ -481,7 +477,7 @@ static void state_size(void)
  */
 
 EDIT(fewer_device_bits, desc->typer -= 4 * BIT(GITS_TYPER_DEVBITS_SHIFT))
-EDIT(larger_itt_entries, desc->typer += BIT(4); desc->itt_entry_size++)
+EDIT(larger_itt_entries, desc->typer += BIT(4))
 
 static void quirk_device_bits(void)
 {

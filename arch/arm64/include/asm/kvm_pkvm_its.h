@@ -24,6 +24,8 @@ enum pkvm_its_verdict {
 	PKVM_ITS_NR_VERDICTS,
 };
 
+const char *pkvm_its_verdict_name(u32 verdict);
+
 /* The numbers that __pkvm_its_stat() takes, beside those of the verdicts */
 enum pkvm_its_stat {
 	PKVM_ITS_WRITES_IGNORED = PKVM_ITS_NR_VERDICTS,

@@ -367,14 +367,12 @@ static void its_destroy(struct hyp_its *its)
 /* A driver's quirks may lower the number of DeviceIDs, and raise the size of entries. */
 static bool its_typer_is_sane(u64 typer, const struct its_staging_desc *desc)
 {
-	u32 size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, desc->typer);
-
 	if ((typer ^ desc->typer) & ~(GITS_TYPER_DEVBITS | GITS_TYPER_ITT_ENTRY_SIZE))
 		return false;
 
 	return FIELD_GET(GITS_TYPER_DEVBITS, desc->typer) <= FIELD_GET(GITS_TYPER_DEVBITS, typer) &&
-	       size >= FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer) &&
-	       desc->itt_entry_size == size + 1;
+	       FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, desc->typer) >=
+	       FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer);
 }
 
 static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc)

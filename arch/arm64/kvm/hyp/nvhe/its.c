@@ -277,7 +277,7 @@ static u32 next_slot(const struct hyp_its *its, u32 slot)
 static void scrub_slots(struct hyp_its *its, u32 from, u32 to)
 {
 	const struct its_cmd_block sync = {
-		.raw_le = { cpu_to_le64(GITS_CMD_SYNC), 0, cpu_to_le64(its->rdbases[0]), 0 },
+		.raw_cmd_le = { cpu_to_le64(GITS_CMD_SYNC), 0, cpu_to_le64(its->rdbases[0]), 0 },
 	};
 	struct its_cmd_block *start = its->committed, *end = start + its->nr_cmds;
 	struct its_cmd_block *slot = start + from;
@@ -301,7 +301,7 @@ static void note_sync(struct hyp_its *its, u32 slot)
 
 	for (behind = slot; behind != its->done; behind = slot) {
 		slot = (behind ?: its->nr_cmds) - 1;
-		if ((le64_to_cpu(its->committed[slot].raw_le[0]) & 0xff) == GITS_CMD_SYNC) {
+		if ((le64_to_cpu(its->committed[slot].raw_cmd_le[0]) & 0xff) == GITS_CMD_SYNC) {
 			its->nr_synced = its->nr_committed - slots_between(its, behind, its->next);
 			return;
 		}
@@ -430,8 +430,8 @@ static void commit(struct hyp_its *its, const u64 *cmd)
 	struct its_cmd_block *slot = &its->committed[its->next];
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(slot->raw_le); i++)
-		slot->raw_le[i] = cpu_to_le64(cmd[i]);
+	for (i = 0; i < ARRAY_SIZE(slot->raw_cmd_le); i++)
+		slot->raw_cmd_le[i] = cpu_to_le64(cmd[i]);
 
 	if (its->queue_noncoherent)
 		kvm_flush_dcache_to_poc(slot, sizeof(*slot));
@@ -447,7 +447,7 @@ static void its_process_cmd(struct hyp_its *its, const struct its_cmd_block *sta
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(in); i++)
-		in[i] = le64_to_cpu(READ_ONCE(staged->raw_le[i]));
+		in[i] = le64_to_cpu(READ_ONCE(staged->raw_cmd_le[i]));
 
 	verdict = its_translate_cmd(its, in, out);
 	its->verdicts[verdict]++;

@@ -21,14 +21,6 @@
 
 #define ITS_FRAME_SIZE		SZ_64K
 
-/**
- * struct its_cmd_block - a command as it is in memory (IHI 0069, ITS commands)
- * @raw_le: four little-endian doublewords
- */
-struct its_cmd_block {
-	__le64	raw_le[4];
-};
-
 /* A device is known to EL2 from its preparation until its memory is reclaimed. */
 enum hyp_its_device_state {
 	HYP_ITS_DEVICE_PREPARED,	/* no command has named it */
