@@ -57,7 +57,7 @@ help:
 	@echo '  COMPARE=all         all of scripts/compare.list; ci is what is done in minutes'
 	@echo '  DURATION=60         seconds of make soak and make fuzz'
 	@echo '  V=1  RFC=1          version and prefix of make submit'
-	@echo '  PART=gicv5          make submit takes the patches for GICv5 guests, a part of their own'
+	@echo '  PART=core           make submit takes one part of letters/parts.list'
 	@echo '  PARTS="gic3 fuzz"   some parts of make check-all'
 	@echo '  LIMIT=seconds       make bisect begins no more patches after that'
 	@echo '  GDB=1               start stopped and print the command that attaches gdb'

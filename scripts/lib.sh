@@ -198,9 +198,28 @@ patch_files() {
 	for path; do [ ! -e "$path" ] || find "$path" -maxdepth 1 -name '*.patch' | sort; done
 }
 series_files() { patch_files "$PATCHES"; }
-# part_files [gicv5]: the patches for guests of a GICv5, which are a part that is sent on its own, or all others
-part_files()   { series_files | if [ "${1:-}" = gicv5 ]; then grep gic-v5; else grep -v gic-v5; fi; }
 lab_files()    { patch_files "$LAB/patches"; }
+
+# A part of the series is sent by itself; letters/parts.list says where it begins and what it needs.
+PARTS_LIST=$TOP/letters/parts.list
+part_names() { sed -n 's/^\([a-z][a-z0-9]*\)\t.*/\1/p' "$PARTS_LIST" | xargs; }
+
+# parts_below PART: what it needs, the first part first
+parts_below() {
+	local below
+	below=$(awk -F'\t' -v part="$1" '$1 == part && $2 != "-" { print $2 }' "$PARTS_LIST")
+	[ -z "$below" ] || echo "$(parts_below "$below") $below"
+}
+
+# part_files PART...: their patches
+part_files() {
+	local f
+	series_files | while IFS= read -r f; do
+		printf '%s\t%s\n' "$f" "$(sed -n '/^Subject: /{:a;N;/\n /{s/\n//;ba};s/\n.*//;s/^[^]]*] //p;q}' "$f")"
+	done | awk -F'\t' -v parts=" $* " \
+		'NR == FNR { begins[$3] = $1; next } $2 in begins { part = begins[$2] } index(parts, " " part " ") { print $1 }' \
+		"$PARTS_LIST" -
+}
 
 # sent_head BASE [HEAD]: the last commit of the series in $SRC. Behind it are those of the lab, whose subjects begin with
 # "lab: "; so where the series ends survives every rebase.

@@ -11,7 +11,7 @@
 
 #include "its-model.h"
 
-#define RDIST_MAX_MODELS	512
+#define RDIST_MAX_MODELS	513
 
 /**
  * struct rdist_model - a redistributor

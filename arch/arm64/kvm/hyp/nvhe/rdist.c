@@ -470,28 +470,26 @@ static bool rdist_has_tail(const struct hyp_rdist *rdist)
 	return rdist->end > rdist->phys + rdist->stride;
 }
 
-/* How many redistributors, from @first on, follow each other at a distance of @step */
-static u32 rdists_in_row(const struct hyp_rdist *first, u64 step)
+/* How many redistributors, from @first on, are alike and follow each other without a gap */
+static u32 rdists_in_row(const struct hyp_rdist *first)
 {
 	const struct hyp_rdist *next = first + 1, *end = hyp_rdists + nr_hyp_rdists;
 
-	if (step > MMIO_GUARD_MAX_STRIDE || rdist_has_tail(first))
-		return 1;
-
-	/* A tail is guarded at the stride of its region. */
-	while (next < end && next->stride == first->stride && next->phys == next[-1].phys + step &&
-	       !rdist_has_tail(&next[-1]) && (step == first->stride || !rdist_has_tail(next)))
+	while (next < end && next->stride == first->stride &&
+	       next->phys == next[-1].phys + first->stride && !rdist_has_tail(&next[-1]))
 		next++;
 
 	return next - first;
 }
 
-static int rdists_guard_row(struct hyp_rdist *first, u32 nr, u64 step)
+/* One entry of the table for all of them, as they may be hundreds */
+static int rdists_guard_row(struct hyp_rdist *first)
 {
+	u32 nr = rdists_in_row(first);
 	struct mmio_guard guard = {
 		.start	= first->phys,
 		.end	= first[nr - 1].end,
-		.stride	= step,
+		.stride	= first->stride,
 		.frames	= GENMASK_ULL(first->stride / MMIO_GUARD_FRAME - 1, 0) &
 			  ~BIT_ULL(RDIST_SGI_BASE / MMIO_GUARD_FRAME),
 		.ops	= &rdists_guard_ops,
@@ -510,33 +508,8 @@ static int rdists_guard_row(struct hyp_rdist *first, u32 nr, u64 step)
 	}
 
 	first->nr_row = nr;
-	first->stride = step;
 
 	return 0;
-}
-
-/*
- * Redistributors at equal distances are one region, as they may be hundreds: adjacent, or
- * described one by one with gaps between them. Gaps are the host's. If one is no MMIO, or
- * has something else in it that is guarded, the first redistributor is a region of its own.
- */
-static int rdists_guard_next(struct hyp_rdist *first)
-{
-	u64 step = first->stride;
-	u32 nr;
-	int ret;
-
-	if (first + 1 < hyp_rdists + nr_hyp_rdists)
-		step = first[1].phys - first->phys;
-
-	nr = rdists_in_row(first, step);
-	if (nr > 1) {
-		ret = rdists_guard_row(first, nr, step);
-		if (!ret || step == first->stride)
-			return ret;
-	}
-
-	return rdists_guard_row(first, 1, first->stride);
 }
 
 static int rdists_guard(void)
@@ -545,7 +518,7 @@ static int rdists_guard(void)
 	u32 i;
 
 	for (i = 0; i < nr_hyp_rdists && !ret; i += hyp_rdists[i].nr_row)
-		ret = rdists_guard_next(&hyp_rdists[i]);
+		ret = rdists_guard_row(&hyp_rdists[i]);
 
 	return ret;
 }

@@ -41,8 +41,8 @@ struct mmio_guard {
 	void				*priv;
 };
 
-/* As many as a machine may have ITSs and regions of redistributors */
-#define MMIO_GUARD_MAX		256
+/* As many as a machine may have ITSs and regions of redistributors, or gaps between those */
+#define MMIO_GUARD_MAX		512
 
 #define MMIO_GUARD_FRAME	SZ_64K
 #define MMIO_GUARD_MAX_STRIDE	(64 * MMIO_GUARD_FRAME)

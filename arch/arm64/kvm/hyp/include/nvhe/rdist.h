@@ -20,8 +20,7 @@
  *		registers can be read. Its frames are guarded, and every write is ignored
  * @end:	physical address at which its frames end, or, of the last one of a region
  *		that is not for a single redistributor, the region
- * @stride:	bytes to the next redistributor of the region that firmware describes; of
- *		the first of a guarded region, to the next of that
+ * @stride:	bytes to the next redistributor of the region that firmware describes
  * @typer:	value of GICR_TYPER
  * @propbaser:	committed value of GICR_PROPBASER
  * @pendbaser:	committed value of GICR_PENDBASER, with PTZ clear: what the table holds
