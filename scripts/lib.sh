@@ -201,13 +201,13 @@ series_files() { patch_files "$PATCHES"; }
 lab_files()    { patch_files "$LAB/patches"; }
 
 # A part of the series is sent by itself; letters/parts.list says where it begins and what it needs.
-PARTS_LIST=$TOP/letters/parts.list
-part_names() { sed -n 's/^\([a-z][a-z0-9]*\)\t.*/\1/p' "$PARTS_LIST" | xargs; }
+parts() { sed -n '/^#/!s/ *| */\t/gp' "$TOP/letters/parts.list"; }
+part_names() { parts | cut -f1 | xargs; }
 
 # parts_below PART: what it needs, the first part first
 parts_below() {
 	local below
-	below=$(awk -F'\t' -v part="$1" '$1 == part && $2 != "-" { print $2 }' "$PARTS_LIST")
+	below=$(parts | awk -F'\t' -v part="$1" '$1 == part && $2 != "-" { print $2 }')
 	[ -z "$below" ] || echo "$(parts_below "$below") $below"
 }
 
@@ -218,7 +218,7 @@ part_files() {
 		printf '%s\t%s\n' "$f" "$(sed -n '/^Subject: /{:a;N;/\n /{s/\n//;ba};s/\n.*//;s/^[^]]*] //p;q}' "$f")"
 	done | awk -F'\t' -v parts=" $* " \
 		'NR == FNR { begins[$3] = $1; next } $2 in begins { part = begins[$2] } index(parts, " " part " ") { print $1 }' \
-		"$PARTS_LIST" -
+		<(parts) -
 }
 
 # sent_head BASE [HEAD]: the last commit of the series in $SRC. Behind it are those of the lab, whose subjects begin with
