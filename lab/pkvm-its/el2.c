@@ -7,6 +7,7 @@
 #include <arch/arm64/kvm/hyp/nvhe/its-handover.c>
 #include <arch/arm64/kvm/hyp/nvhe/mmio_guard.c>
 #include <arch/arm64/kvm/hyp/nvhe/rdist.c>
+#include <arch/arm64/kvm/hyp/nvhe/vpe.c>
 
 #include "el2.h"
 
@@ -64,6 +65,7 @@ void el2_reset(void)
 	nr_hyp_rdists = 0;
 	rdists_prop_size = 0;
 	rdists_state_pages = 0;
+	vpes_init(NULL);
 	el2_nr_traced = 0;
 	nr_nospecs = 0;
 }

@@ -12,9 +12,11 @@
 
 #include <nvhe/mmio_guard.h>
 #include <nvhe/rdist.h>
+#include <nvhe/vpe.h>
 
 #include "el2.h"
 #include "machine.h"
+#include "vpe-model.h"
 
 #define CMD_SIZE	32
 
@@ -23,6 +25,8 @@
 #define BLOCK_SIZE	SZ_64K
 
 #define NR_DEVICES	10
+#define NR_VPES		6
+#define NR_VPROPS	2
 #define MAX_OPS		256
 
 enum op {
@@ -62,11 +66,29 @@ enum rdist_op {
 	NR_RDIST_OPS,
 };
 
+/* Before that it is about vPEs, if there are any */
+#define FIRST_VPE_OP	0xc0
+
+enum vpe_op {
+	VPE_PREPARE,
+	VPE_RECLAIM,
+	VPE_STAGE,
+	VPE_MAP,
+	VPE_UNMAP,
+	VPE_LOAD,
+	VPE_PUT,
+	VPE_READ,
+	VPE_MSI,
+	VPE_WRITE,
+	NR_VPE_OPS,
+};
+
 static const u8 *input, *input_end;
 
 static struct host_its *its;
 static phys_addr_t blocks, el2_page;
 static u64 devices[NR_DEVICES];
+static phys_addr_t vprops[NR_VPROPS];
 
 /* EL2 has the redistributors, or has refused them. */
 static bool gic_confined, gic_refused;
@@ -364,9 +386,17 @@ static void start_gic(void)
 	}
 
 	for (i = 0; i < gic.desc.nr_rdists; i++) {
+		gic.rdist[i]->typer |= i << 8;
+		if (its->cfg.its.vpes != ITS_NO_VPES && kind % 4 == 2) {
+			gic.rdist[i]->vpes = ITS_GICV4_0;
+			gic.rdist[i]->vpropbaser = GIC_LPI_BITS - 1;
+			gic.rdist[i]->flushes = odd % 4;
+		}
 		if (odd & BIT(i % 5))
 			gic_enable(gic.rdist[i]);
 	}
+
+	gic.vpes = its->cfg.its.vpes != ITS_NO_VPES;
 
 	if (odd & 0x20 && gic.desc.nr_tables)
 		gic.tables[gic.desc.nr_tables - 1].pending ^= SZ_64K;
@@ -512,6 +542,199 @@ static void do_rdist_op(u8 choice)
 	}
 }
 
+/*
+ * vPEs
+ */
+
+static u64 get_vpeid(void)
+{
+	static const u64 ids[NR_VPES] = { 0, 1, 2, 511, 8191, 8192 };
+	u8 nr = get8();
+
+	return nr < 0xf0 ? ids[nr % NR_VPES] : get(3);
+}
+
+static phys_addr_t get_vpt(void)
+{
+	u8 nr = get8();
+	const struct hyp_vpe *vpe;
+
+	if (nr & 0x80) {
+		vpe = vpe_get(nr % 3);
+		if (vpe)
+			return vpe->vpt;
+	}
+
+	return blocks + nr % NR_BLOCKS * BLOCK_SIZE;
+}
+
+static phys_addr_t get_vprop(void)
+{
+	u8 nr = get8();
+
+	return nr < 0xf0 ? vprops[nr % NR_VPROPS] : get_address();
+}
+
+static u64 get_doorbell(void)
+{
+	return get8() & 1 ? 1023 : get_intid();
+}
+
+static struct cmd get_vcmd(void)
+{
+	u64 id = get_vpeid(), dev, event;
+	struct cmd cmd;
+
+	switch (get8() % 7) {
+	case 0:
+		return cmd_vmapp(id, get_rdbase(), get_vpt(), GIC_LPI_BITS + !(get8() % 16));
+	case 1:
+		return cmd_vunmapp(id);
+	case 2:
+		dev = get_device();
+		event = get_event();
+		return cmd_vmapti(dev, event, id, get_intid(), get_doorbell());
+	case 3:
+		dev = get_device();
+		cmd = cmd_vmovi(dev, get_event(), id);
+		cmd.raw[2] = get_doorbell() << 32 | (get8() & 1);
+		return cmd;
+	case 4:
+		return cmd_vmovp(id, get_rdbase(), get8() < 0xf0 ? BIT(5) : get(2));
+	case 5:
+		return cmd_vpe(GITS_CMD_VINVALL, id);
+	default:
+		return cmd_vpe(GITS_CMD_VSYNC, id);
+	}
+}
+
+static void prepare_vpe(u64 id, phys_addr_t vpt, phys_addr_t vprop)
+{
+	if (its->cfg.vpes.indirect && id < BIT(16) && get8() & 1)
+		its_stage_level1_entry(its, BASER_VPES, id,
+				       (blocks + get8() % NR_BLOCKS * BLOCK_SIZE) |
+				       GITS_BASER_VALID);
+	say("prepare vPE %llx at 0x%llx, 0x%llx: %d\n", (unsigned long long)id,
+	    (unsigned long long)vpt, (unsigned long long)vprop, __pkvm_vpe_prepare(id, vpt, vprop));
+}
+
+/* Whose vCPU the CPU runs is known if the vPE becomes resident. */
+static void load_vpe(struct rdist_model *rdist, u64 id, phys_addr_t vpt, phys_addr_t vprop)
+{
+	u32 guest = rdist->guest;
+
+	rdist->guest = id;
+	write_rdist(rdist, SZ_128K + GICR_VPROPBASER, vprop | (GIC_LPI_BITS - 1), 8);
+	write_rdist(rdist, SZ_128K + GICR_VPENDBASER, GICR_VPENDBASER_Valid | vpt, 8);
+	if (!(rdist->vpendbaser & GICR_VPENDBASER_Valid) ||
+	    (rdist->vpendbaser & GENMASK_ULL(51, 16)) != vpt)
+		rdist->guest = guest;
+}
+
+static void unmap_vpe(u64 id)
+{
+	stage(cmd_vunmapp(id));
+	stage(cmd_vpe(GITS_CMD_VSYNC, id));
+	stage(cmd_sync(its_model_rdbase(its->model, 0)));
+	ring();
+}
+
+static void do_vpe_op(u8 choice)
+{
+	enum vpe_op op = (choice - FIRST_VPE_OP) % NR_VPE_OPS;
+	struct rdist_model *rdist;
+	const struct hyp_vpe *vpe;
+	u64 id, val;
+
+	if (!gic_confined) {
+		if (!gic_refused)
+			hand_over_gic();
+		return;
+	}
+
+	rdist = gic.rdist[get8() % gic.desc.nr_rdists];
+	say("vPE op %d\n", op);
+	switch (op) {
+	case VPE_PREPARE:
+		id = get_vpeid();
+		val = get_vpt();
+		prepare_vpe(id, val, get_vprop());
+		break;
+	case VPE_RECLAIM:
+		__pkvm_vpe_reclaim(get_vpeid());
+		break;
+	case VPE_STAGE:
+		stage(get_vcmd());
+		break;
+	case VPE_MAP:
+		id = get_vpeid();
+		val = get_vpt();
+		prepare_vpe(id, val, get_vprop());
+		stage(cmd_vmapp(id, get_rdbase(), val, GIC_LPI_BITS));
+		val = get_device();
+		stage(cmd_vmapti(val, get8() % 8, id, get_intid(), get_doorbell()));
+		stage(cmd_vpe(GITS_CMD_VSYNC, id));
+		ring();
+		break;
+	case VPE_UNMAP:
+		unmap_vpe(get_vpeid());
+		break;
+	case VPE_LOAD:
+		id = get_vpeid();
+		vpe = vpe_get(id);
+		if (vpe && rdist->vpes != ITS_NO_VPES)
+			load_vpe(rdist, id, vpe->vpt, get8() < 0xf0 ? vpe->vprop : get_vprop());
+		break;
+	case VPE_PUT:
+		write_rdist(rdist, SZ_128K + GICR_VPENDBASER, get8() & 1 ? get_vpt() : 0, 8);
+		break;
+	case VPE_READ:
+		if (rdist->vpes != ITS_NO_VPES)
+			rdist_model_read(rdist, SZ_128K + GICR_VPENDBASER, 8);
+		break;
+	case VPE_MSI:
+		id = get_device();
+		vpe_model_translate(its->model, id, get8() % 8);
+		break;
+	default:
+		val = get(8);
+		if (rdist->vpes == ITS_NO_VPES || !(val & GICR_VPENDBASER_Valid))
+			write_rdist(rdist, SZ_128K + (get8() & 1 ? GICR_VPENDBASER : get(2)), val, 8);
+		break;
+	}
+}
+
+/* Nobody has a use for vPEs any more: all memory comes back. */
+static void check_vpes(void)
+{
+	unsigned int i;
+	u64 id;
+
+	for (i = 0; gic_confined && i < gic.desc.nr_rdists; i++) {
+		struct rdist_model *rdist = gic.rdist[i];
+
+		if (rdist->vpes == ITS_NO_VPES)
+			continue;
+
+		while (rdist_model_read(rdist, SZ_128K + GICR_VPENDBASER, 8) & GICR_VPENDBASER_Dirty)
+			;
+		write_rdist(rdist, SZ_128K + GICR_VPENDBASER, 0, 8);
+		while (rdist_model_read(rdist, SZ_128K + GICR_VPENDBASER, 8) & GICR_VPENDBASER_Dirty)
+			;
+		if (rdist->vpendbaser & GICR_VPENDBASER_Valid)
+			mem_fail("a vPE remains resident");
+	}
+
+	for (id = 0; id < BIT(16); id++) {
+		if (!vpe_get(id))
+			continue;
+
+		unmap_vpe(id);
+		if (__pkvm_vpe_reclaim(id) && !lost)
+			mem_fail("the memory of vPE %llx leaked", (unsigned long long)id);
+	}
+}
+
 /* Those that were in use before the hand-over can be used. */
 static void check_gic(void)
 {
@@ -539,6 +762,11 @@ static void do_op(void)
 
 	if (choice >= FIRST_RDIST_OP) {
 		do_rdist_op(choice);
+		return;
+	}
+
+	if (choice >= FIRST_VPE_OP && its->cfg.its.vpes != ITS_NO_VPES) {
+		do_vpe_op(choice);
 		return;
 	}
 
@@ -663,7 +891,10 @@ static void get_config(struct machine_config *cfg)
 	*cfg = machine_default;
 	get_table(&cfg->devices);
 	get_table(&cfg->collections);
+	if (cfg->collections.indirect)
+		cfg->its.vpes = ITS_GICV4_0;
 	cfg->collections.indirect = false;
+	cfg->vpes = cfg->devices;
 	cfg->its.dev_bits = dev_bits[kind % 4];
 	cfg->its.nc = kind & 4;
 	cfg->its.pta = kind & 8;
@@ -771,6 +1002,7 @@ static void check_end(u64 errors)
 
 	check_gic();
 	restart();
+	check_vpes();
 
 	/* Whatever is mapped or prepared, with the events that are mapped */
 	for (id = 0; ; id++) {
@@ -807,7 +1039,7 @@ static void check_end(u64 errors)
 	if (its_stat(its, PKVM_ITS_ACCEPTED) != accepted + 1 || !is_idle())
 		mem_fail("the ITS does not work any more");
 
-	if (!lost && its->model->errors != errors)
+	if (!lost && its->model->errors != errors + its->model->excused)
 		mem_fail("a command that EL2 let through was an error to the ITS");
 
 	owned = mem_count(MEM_ITS) + mem_count(MEM_EL2) - 1;
@@ -872,6 +1104,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	}
 
 	nr_confined++;
+	for (ops = 0; ops < NR_VPROPS && cfg.its.vpes != ITS_NO_VPES; ops++)
+		vprops[ops] = its_alloc_vprop();
 	errors = its->model->errors;
 	for (ops = 0; ops < MAX_OPS && input < input_end; ops++)
 		do_op();

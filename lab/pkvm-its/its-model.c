@@ -74,7 +74,11 @@ u64 its_model_typer(const struct its_model *its)
 /* The RDbase of redistributor @nr as commands have it, in bits [51:16] */
 u64 its_model_rdbase(const struct its_model *its, unsigned int nr)
 {
-	return its->cfg.pta ? 0x8010000ULL + nr * SZ_128K : (u64)nr << 16;
+	if (!its->cfg.pta)
+		return (u64)nr << 16;
+
+	return its->cfg.vpes == ITS_NO_VPES ? 0x8010000ULL + nr * SZ_128K
+					    : 0x9000000ULL + nr * SZ_256K;
 }
 
 static bool rdbase_exists(struct its_model *its, u64 rdbase)

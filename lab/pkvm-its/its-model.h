@@ -50,6 +50,7 @@ enum its_vpes {
  * @nc: does not snoop the caches
  * @addr_bits: number of address bits that registers, tables and commands keep, 0 for all
  * @vpes: its virtual LPIs
+ * @vmovp: GICv4.0: one VMOVP moves a vPE on all ITSs
  */
 struct its_model_config {
 	phys_addr_t	base;
@@ -63,6 +64,7 @@ struct its_model_config {
 	bool		nc;
 	u32		addr_bits;
 	enum its_vpes	vpes;
+	bool		vmovp;
 };
 
 /* What an entry of a table or an ITT stands for. Memory holds the number of the token. */
@@ -98,6 +100,7 @@ struct its_token {
  * @nr_mappings: number of MAPD so far
  * @replays: after a power cycle, it may go through commands again
  * @errors: number of commands with an error
+ * @excused: how many of these only the ITS could know of
  * @executed: number of commands, by number
  * @creadr_reads: how often GITS_CREADR was read
  * @cwriter_writes: how often GITS_CWRITER was written
@@ -120,6 +123,7 @@ struct its_model {
 	u64			nr_mappings;
 	bool			replays;
 	u64			errors;
+	u64			excused;
 	u64			executed[256];
 	u64			creadr_reads;
 	u64			cwriter_writes;

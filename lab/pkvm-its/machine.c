@@ -12,6 +12,7 @@
 #include <nvhe/mmio_guard.h>
 
 #include <nvhe/rdist.h>
+#include <nvhe/vpe.h>
 
 #include "el2.h"
 #include "machine.h"
@@ -36,6 +37,12 @@ const struct machine_config machine_default = {
 		.entry_size	= 8,
 		.psz		= SZ_64K,
 		.nr_pages	= 1,
+	},
+	.vpes = {
+		.entry_size	= 8,
+		.psz		= SZ_64K,
+		.nr_pages	= 1,
+		.indirect	= true,
 	},
 	.queue_pages	= SZ_64K / SZ_4K,
 	.addr_bits	= 52,
@@ -154,6 +161,11 @@ struct host_its *its_start(const struct machine_config *cfg)
 			    &its->cfg.collections);
 	its_model_write(model, GITS_BASER + 8 * BASER_COLLECTIONS, baser, 8);
 
+	if (cfg->its.vpes != ITS_NO_VPES) {
+		baser = start_table(its, BASER_VPES, GITS_BASER_TYPE_VCPU, &its->cfg.vpes);
+		its_model_write(model, GITS_BASER + 8 * BASER_VPES, baser, 8);
+	}
+
 	its->queue = its_alloc(its, its->cfg.queue_pages * SZ_4K, SZ_64K, true);
 	its->staging = its->queue;
 	its->addr_bits = min(cfg->addr_bits, learn_addr_bits(model));
@@ -215,6 +227,8 @@ static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
 
 	stage_table(its, BASER_DEVICES, &its->cfg.devices, desc);
 	stage_table(its, BASER_COLLECTIONS, &its->cfg.collections, desc);
+	if (its->cfg.its.vpes != ITS_NO_VPES)
+		stage_table(its, BASER_VPES, &its->cfg.vpes, desc);
 }
 
 void expect_state(phys_addr_t phys, u64 nr_pages, bool is_state)
@@ -318,6 +332,9 @@ struct host_its *its_up(const struct machine_config *cfg)
 
 static const struct machine_table *table_of(const struct host_its *its, unsigned int baser)
 {
+	if (baser == BASER_VPES)
+		return &its->cfg.vpes;
+
 	return baser == BASER_DEVICES ? &its->cfg.devices : &its->cfg.collections;
 }
 
@@ -410,6 +427,28 @@ phys_addr_t its_alloc_itt(struct host_its *its, u32 event_bits)
 	expect_records(itt, its_staging_record_offset(its->cfg.its.ite_size, event_bits), size);
 
 	return itt;
+}
+
+phys_addr_t its_alloc_vpt(void)
+{
+	u64 size = its_staging_vpt_size(GIC_LPI_BITS);
+	phys_addr_t vpt = host_alloc(size, SZ_64K);
+
+	expect_records(vpt, BIT(GIC_LPI_BITS) / 8, size);
+
+	return vpt;
+}
+
+phys_addr_t its_alloc_vprop(void)
+{
+	phys_addr_t vprop = host_alloc(SZ_64K, SZ_64K), at;
+
+	for (at = vprop; at < vprop + SZ_64K; at += PAGE_SIZE) {
+		if (__pkvm_host_share_hyp(hyp_phys_to_pfn(at)))
+			mem_fail("host can't share 0x%llx", (unsigned long long)at);
+	}
+
+	return vprop;
 }
 
 int its_prepare(struct host_its *its, u64 dev_id, u32 event_bits, phys_addr_t itt)
@@ -523,6 +562,8 @@ int gic_hand_over(void)
 
 	size = sizeof(gic.desc) + gic.desc.nr_regions * sizeof(*gic.regions) +
 	       gic.desc.nr_tables * sizeof(*gic.tables) + nr * sizeof(struct hyp_rdist);
+	if (gic.vpes)
+		size += sizeof(struct hyp_vpes);
 	gic.nr_pages = ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT;
 	state = host_alloc(size, PAGE_SIZE);
 	mem_host_fill(state, gic.nr_pages << PAGE_SHIFT, ~0ULL);
@@ -616,4 +657,37 @@ struct cmd cmd_movall(u64 from, u64 to)
 struct cmd cmd_sync(u64 rdbase)
 {
 	return (struct cmd) {{ GITS_CMD_SYNC, 0, rdbase }};
+}
+
+struct cmd cmd_vmapp(u32 vpeid, u64 rdbase, phys_addr_t vpt, u32 bits)
+{
+	return (struct cmd) {{ GITS_CMD_VMAPP, (u64)vpeid << 32, BIT_ULL(63) | rdbase,
+			       vpt | (bits - 1) }};
+}
+
+struct cmd cmd_vunmapp(u32 vpeid)
+{
+	return (struct cmd) {{ GITS_CMD_VMAPP, (u64)vpeid << 32 }};
+}
+
+struct cmd cmd_vmapti(u32 dev_id, u32 event_id, u32 vpeid, u32 vintid, u32 doorbell)
+{
+	return (struct cmd) {{ GITS_CMD_VMAPTI | (u64)dev_id << 32,
+			       event_id | (u64)vpeid << 32, vintid | (u64)doorbell << 32 }};
+}
+
+struct cmd cmd_vmovi(u32 dev_id, u32 event_id, u32 vpeid)
+{
+	return (struct cmd) {{ GITS_CMD_VMOVI | (u64)dev_id << 32,
+			       event_id | (u64)vpeid << 32 }};
+}
+
+struct cmd cmd_vmovp(u32 vpeid, u64 rdbase, u32 list)
+{
+	return (struct cmd) {{ GITS_CMD_VMOVP, (u64)vpeid << 32 | list, rdbase }};
+}
+
+struct cmd cmd_vpe(u32 nr, u32 vpeid)
+{
+	return (struct cmd) {{ nr, (u64)vpeid << 32 }};
 }

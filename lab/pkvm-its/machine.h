@@ -37,6 +37,7 @@ struct machine_table {
  * @its: what kind of ITS
  * @devices: the device table
  * @collections: the collection table
+ * @vpes: the table of vPEs, if the ITS has vPEs
  * @queue_pages: size of the command queue in 4K pages
  * @addr_bits: number of address bits the ITSs drive
  * @ctlr: what the driver writes to GITS_CTLR
@@ -46,6 +47,7 @@ struct machine_config {
 	struct its_model_config	its;
 	struct machine_table	devices;
 	struct machine_table	collections;
+	struct machine_table	vpes;
 	u32			queue_pages;
 	u32			addr_bits;
 	u32			ctlr;
@@ -88,6 +90,7 @@ struct host_its {
 /* The devices that have a table, and its register */
 #define BASER_DEVICES		0
 #define BASER_COLLECTIONS	1
+#define BASER_VPES		2
 
 extern const struct machine_config machine_default;
 
@@ -118,6 +121,9 @@ u64 its_read(struct host_its *its, u64 offset);
 phys_addr_t its_alloc_itt(struct host_its *its, u32 event_bits);
 int its_prepare(struct host_its *its, u64 dev_id, u32 event_bits, phys_addr_t itt);
 int its_reclaim(struct host_its *its, u64 dev_id);
+/* Memory for a virtual pending table, and for a virtual property table that EL2 shares */
+phys_addr_t its_alloc_vpt(void);
+phys_addr_t its_alloc_vprop(void);
 u64 its_stat(struct host_its *its, unsigned int nr);
 u64 its_refused_all(struct host_its *its);
 struct cmd its_committed(struct host_its *its, u32 slot);
@@ -142,6 +148,7 @@ void its_check_held(struct host_its *its);
  * @regions: the regions
  * @tables: the pending tables in use
  * @rdist: the redistributors
+ * @vpes: EL2 gets memory for a registry of vPEs
  * @max: number of those that EL2 gets memory for, 0 for as many as there are
  * @nr_pages: pages donated for EL2's state
  * @desc: the rest of the description
@@ -150,6 +157,7 @@ struct host_gic {
 	struct gic_staging_region	regions[RDIST_MAX_MODELS];
 	struct gic_staging_table	tables[RDIST_MAX_MODELS];
 	struct rdist_model		*rdist[RDIST_MAX_MODELS];
+	bool				vpes;
 	u64				max;
 	u64				nr_pages;
 	struct gic_staging_desc		desc;
@@ -175,5 +183,11 @@ struct cmd cmd_event(u32 nr, u64 dev_id, u64 event_id);
 struct cmd cmd_invall(u64 icid);
 struct cmd cmd_movall(u64 from, u64 to);
 struct cmd cmd_sync(u64 rdbase);
+struct cmd cmd_vmapp(u32 vpeid, u64 rdbase, phys_addr_t vpt, u32 bits);
+struct cmd cmd_vunmapp(u32 vpeid);
+struct cmd cmd_vmapti(u32 dev_id, u32 event_id, u32 vpeid, u32 vintid, u32 doorbell);
+struct cmd cmd_vmovi(u32 dev_id, u32 event_id, u32 vpeid);
+struct cmd cmd_vmovp(u32 vpeid, u64 rdbase, u32 list);
+struct cmd cmd_vpe(u32 nr, u32 vpeid);
 
 #endif /* __PKVM_ITS_MACHINE_H__ */

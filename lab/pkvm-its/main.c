@@ -36,6 +36,7 @@ static const struct {
 	SUITE(reg),
 	SUITE(rdist),
 	SUITE(vpe),
+	SUITE(vlpi),
 	SUITE(machines),
 	SUITE(field),
 };

@@ -507,6 +507,11 @@ void hyp_unpin_shared_mem(void *from, void *to)
 	}
 }
 
+int hyp_page_count(void *addr)
+{
+	return mem_page(hyp_virt_to_phys(addr))->pins;
+}
+
 int __pkvm_host_donate_hyp(u64 pfn, u64 nr_pages)
 {
 	u64 i;

@@ -216,6 +216,9 @@ void rdist_model_power_cycle(struct rdist_model *rdist)
 	rdist->propbaser = 0;
 	rdist->pendbaser = 0;
 	rdist->waker = 0;
+	rdist->vpropbaser = 0;
+	rdist->vpendbaser = 0;
+	rdist->dirty = 0;
 }
 
 /* An LPI arrives. False if the redistributor has no use for it. */

@@ -63,7 +63,7 @@ u64 vpe_model_typer(const struct its_model *its)
 {
 	switch (its->cfg.vpes) {
 	case ITS_GICV4_0:
-		return GITS_TYPER_VLPIS;
+		return GITS_TYPER_VLPIS | (its->cfg.vmovp ? GITS_TYPER_VMOVP : 0);
 	case ITS_GICV4_1:
 		return GITS_TYPER_VLPIS | GITS_TYPER_VMAPP | GITS_TYPER_VMOVP |
 		       FIELD_PREP(GITS_TYPER_SVPET, 1);
@@ -471,8 +471,10 @@ static bool do_vevent(struct its_model *its, const u64 *cmd)
 		return false;
 
 	ite = find_ite(its, dte, event_id);
-	if (moves && (!ite || !ite->is_vlpi))
+	if (moves && (!ite || !ite->is_vlpi)) {
+		its->excused++;
 		return false;
+	}
 	if (moves)
 		token.intid = ite->intid;
 	if (moves && !(cmd[2] & BIT_ULL(0)))
@@ -495,12 +497,13 @@ static bool do_vmovp(struct its_model *its, const u64 *cmd)
 	u64 rdbase = cmd[2] & GENMASK_ULL(51, 16);
 	u32 vpeid = field(cmd[1], 47, 32);
 	struct its_token *old, token;
-	bool v4_1 = is_v4_1(its);
+	bool v4_1 = is_v4_1(its), alone = v4_1 || its->cfg.vmovp;
 	phys_addr_t where;
 	struct vpe *vpe;
+	unsigned int i;
 
-	check_res0(cmd, v4_1 ? 0 : GENMASK_ULL(47, 32),
-		   GENMASK_ULL(47, 32) | (v4_1 ? 0 : GENMASK_ULL(15, 0)),
+	check_res0(cmd, alone ? 0 : GENMASK_ULL(47, 32),
+		   GENMASK_ULL(47, 32) | (alone ? 0 : GENMASK_ULL(15, 0)),
 		   GENMASK_ULL(51, 16) | (v4_1 ? BIT_ULL(63) : 0), v4_1 ? GENMASK_ULL(31, 0) : 0);
 	check_rdbase(its, rdbase);
 
@@ -518,6 +521,12 @@ static bool do_vmovp(struct its_model *its, const u64 *cmd)
 	token.doorbell = vpe->doorbell;
 	write_vpe(its, where, &token);
 
+	/* What the entries of other ITSs say does not matter any more. */
+	for (i = 0; i < nr_vpes && its->cfg.vmovp; i++) {
+		if (vpes[i].vpeid == vpeid)
+			vpes[i].rdbase = rdbase;
+	}
+
 	return true;
 }
 
@@ -529,7 +538,13 @@ static bool do_vpe(struct its_model *its, const u64 *cmd)
 	check_res0(cmd, sgi ? GENMASK_ULL(35, 32) | GENMASK_ULL(23, 20) | GENMASK_ULL(10, 8) : 0,
 		   GENMASK_ULL(47, 32), 0, 0);
 
-	return is_mapped(its, field(cmd[1], 47, 32));
+	if (is_mapped(its, field(cmd[1], 47, 32)))
+		return true;
+
+	/* The driver sends one behind the VMAPP that unmaps. */
+	its->excused += field(cmd[0], 7, 0) == GITS_CMD_VSYNC;
+
+	return false;
 }
 
 bool vpe_model_execute(struct its_model *its, const u64 *cmd)
@@ -644,6 +659,7 @@ bool vpe_model_event(struct its_model *its, u32 nr, const struct its_token *ite)
 	case GITS_CMD_INV:
 		return true;
 	default:
+		its->excused++;
 		return false;
 	}
 }
@@ -782,5 +798,5 @@ void vpe_model_write_vpropbaser(struct rdist_model *rdist, u64 val)
 	if (is_resident(rdist) || rdist->dirty)
 		mem_fail("GICR_VPROPBASER written while a vPE is resident");
 
-	rdist->vpropbaser = val;
+	rdist->vpropbaser = val & (rdist->addr_mask | ~GENMASK_ULL(51, 12));
 }

@@ -42,6 +42,11 @@ u64 mem_read_once(const volatile void *from, size_t size);
 #undef WRITE_ONCE
 #define WRITE_ONCE(x, val)	((void)(*(volatile typeof(x) *)&(x) = (val)))
 
+#define smp_rmb()		do { } while (0)
+#define smp_wmb()		do { } while (0)
+#define rmb()			do { } while (0)
+#define wmb()			do { } while (0)
+
 /* EL2 would panic, so the test ends. */
 #define WARN_ON(cond)								\
 ({										\

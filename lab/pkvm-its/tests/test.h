@@ -22,7 +22,7 @@ struct test {
 extern const struct test mapd_tests[], mapc_tests[], event_tests[], sync_tests[], queue_tests[],
 			 level2_tests[], race_tests[], handover_tests[], reg_tests[],
 			 hypercall_tests[], machines_tests[], model_tests[], rdist_tests[],
-			 field_tests[], vpe_tests[];
+			 field_tests[], vpe_tests[], vlpi_tests[];
 
 #define EXPECT(cond)								\
 do {										\

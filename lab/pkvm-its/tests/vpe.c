@@ -31,12 +31,6 @@ static struct host_its *its;
 static struct rdist_model *rdists[NR_RDISTS];
 static phys_addr_t vpe_table, vpe_level2;
 
-static struct cmd cmd_vmapp(u32 vpeid, u64 rdbase, phys_addr_t vpt, u32 bits)
-{
-	return (struct cmd) {{ GITS_CMD_VMAPP, (u64)vpeid << 32, BIT_ULL(63) | rdbase,
-			       vpt | (bits - 1) }};
-}
-
 static struct cmd cmd_vmapp_v4_1(u32 vpeid, u64 rdbase, phys_addr_t vpt, phys_addr_t vconf,
 				 bool alloc)
 {
@@ -46,33 +40,6 @@ static struct cmd cmd_vmapp_v4_1(u32 vpeid, u64 rdbase, phys_addr_t vpt, phys_ad
 	cmd.raw[1] |= DOORBELL;
 
 	return cmd;
-}
-
-static struct cmd cmd_vunmapp(u32 vpeid)
-{
-	return (struct cmd) {{ GITS_CMD_VMAPP, (u64)vpeid << 32 }};
-}
-
-static struct cmd cmd_vmapti(u32 dev_id, u32 event_id, u32 vpeid, u32 vintid, u32 doorbell)
-{
-	return (struct cmd) {{ GITS_CMD_VMAPTI | (u64)dev_id << 32,
-			       event_id | (u64)vpeid << 32, vintid | (u64)doorbell << 32 }};
-}
-
-static struct cmd cmd_vmovi(u32 dev_id, u32 event_id, u32 vpeid)
-{
-	return (struct cmd) {{ GITS_CMD_VMOVI | (u64)dev_id << 32,
-			       event_id | (u64)vpeid << 32 }};
-}
-
-static struct cmd cmd_vmovp(u32 vpeid, u64 rdbase, u32 list)
-{
-	return (struct cmd) {{ GITS_CMD_VMOVP, (u64)vpeid << 32 | list, rdbase }};
-}
-
-static struct cmd cmd_vpe(u32 nr, u32 vpeid)
-{
-	return (struct cmd) {{ nr, (u64)vpeid << 32 }};
 }
 
 /* Puts a command into the queue that the ITS reads. True if it finds nothing wrong. */

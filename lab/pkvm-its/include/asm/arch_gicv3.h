@@ -12,6 +12,7 @@
 #define gicr_read_vpropbaser(addr)	its_mmio_read(addr, 8)
 #define gicr_write_vpropbaser(val, addr) its_mmio_write(addr, val, 8)
 #define gicr_read_vpendbaser(addr)	its_mmio_read(addr, 8)
+#define gicr_write_vpendbaser(val, addr) its_mmio_write(addr, val, 8)
 #define gic_write_lpir(val, addr)	its_mmio_write(addr, val, 8)
 #define gits_read_baser(addr)		its_mmio_read(addr, 8)
 #define gits_write_baser(val, addr)	its_mmio_write(addr, val, 8)

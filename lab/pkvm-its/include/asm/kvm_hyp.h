@@ -21,6 +21,7 @@ int __pkvm_host_donate_hyp(u64 pfn, u64 nr_pages);
 int __pkvm_hyp_donate_host(u64 pfn, u64 nr_pages);
 int hyp_pin_shared_mem(void *from, void *to);
 void hyp_unpin_shared_mem(void *from, void *to);
+int hyp_page_count(void *addr);
 bool host_range_is_mmio(phys_addr_t start, u64 size);
 int host_stage2_guard_mmio(phys_addr_t start, u64 size);
 
