@@ -45,6 +45,7 @@ enum its_vpes {
  * @lpi_bits: number of INTID bits of the redistributors
  * @ite_size: bytes per entry of an ITT, 1 to 16
  * @pta: RDbases are addresses
+ * @vlpi_rdbase_offset: what RDbases in commands for vPEs are too large by
  * @hcc: number of collections held in the ITS
  * @nr_rdbases: number of redistributors
  * @nc: does not snoop the caches
@@ -59,6 +60,7 @@ struct its_model_config {
 	u32		lpi_bits;
 	u32		ite_size;
 	bool		pta;
+	u32		vlpi_rdbase_offset;
 	u32		hcc;
 	u32		nr_rdbases;
 	bool		nc;

@@ -221,6 +221,7 @@ static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
 	desc->queue_noncoherent = its->cfg.its.nc;
 	desc->addr_bits = its->addr_bits;
 	desc->lpi_bits = its->cfg.its.lpi_bits;
+	desc->vlpi_rdbase_offset = its->cfg.its.vlpi_rdbase_offset;
 	desc->nr_rdbases = its->cfg.its.nr_rdbases;
 	for (i = 0; i < desc->nr_rdbases; i++)
 		desc->rdbases[i] = its_model_rdbase(its->model, i);

@@ -397,7 +397,7 @@ static bool do_vmapp(struct its_model *its, const u64 *cmd)
 	u32 vpeid = field(cmd[1], 47, 32);
 	struct its_token *old, token = {
 		.vpeid		= vpeid,
-		.rdbase		= cmd[2] & GENMASK_ULL(51, 16),
+		.rdbase		= (cmd[2] & GENMASK_ULL(51, 16)) - its->cfg.vlpi_rdbase_offset,
 		.vpt		= keep_address(its, cmd[3] & GENMASK_ULL(51, 16)),
 		.vpt_bits	= field(cmd[3], 4, 0) + 1,
 		.vconf		= v4_1 ? keep_address(its, cmd[0] & GENMASK_ULL(51, 16)) : 0,
@@ -494,7 +494,7 @@ static bool do_vevent(struct its_model *its, const u64 *cmd)
 
 static bool do_vmovp(struct its_model *its, const u64 *cmd)
 {
-	u64 rdbase = cmd[2] & GENMASK_ULL(51, 16);
+	u64 rdbase = (cmd[2] & GENMASK_ULL(51, 16)) - its->cfg.vlpi_rdbase_offset;
 	u32 vpeid = field(cmd[1], 47, 32);
 	struct its_token *old, token;
 	bool v4_1 = is_v4_1(its), alone = v4_1 || its->cfg.vmovp;

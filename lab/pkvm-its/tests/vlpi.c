@@ -336,6 +336,27 @@ static void named_by_address(void)
 	EXPECT(load(rdists[2]));
 }
 
+/* An ITS that wants the address of the frame of virtual LPIs in its commands */
+static void named_by_vlpi_frame(void)
+{
+	struct machine_config cfg = config();
+
+	cfg.its.pta = true;
+	cfg.its.vlpi_rdbase_offset = SZ_128K;
+	up(&cfg);
+	vprop = new_vprop();
+	vpt = prepare(VPE);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_RDBASE, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_RDBASE, cmd_vmapp(VPE, 0, vpt, BITS));
+	ACCEPT(its, cmd_vmapp(VPE, rdbase(0) + SZ_128K, vpt, BITS));
+	EXPECT(load(rdists[0]));
+	put(rdists[0]);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_RDBASE, cmd_vmovp(VPE, rdbase(2), BIT(5)));
+	ACCEPT(its, cmd_vmovp(VPE, rdbase(2) + SZ_128K, BIT(5)));
+	EXPECT(!load(rdists[0]));
+	EXPECT(load(rdists[2]));
+}
+
 /* An event to another vPE, of a VM with the same property table */
 static void moves_event(void)
 {
@@ -1035,6 +1056,7 @@ const struct test vlpi_tests[] = {
 	TEST(moves_on_two),
 	TEST(moves_at_once),
 	TEST(named_by_address),
+	TEST(named_by_vlpi_frame),
 	TEST(moves_event),
 	TEST(takes_turns),
 	TEST(release),
