@@ -428,7 +428,6 @@ static void release(void)
 	EXPECT(!__pkvm_vpe_prepare(VPE, vpt, vprop));
 }
 
-
 /* Mapped again without anything given back, as to read the pending state */
 static void remap(void)
 {
@@ -490,6 +489,34 @@ static void migrates_in_a_hurry(void)
 	EXPECT_EQ(msi(), VLPI_DELIVERED);
 }
 
+/* A redistributor whose last vPE is resident elsewhere has none. */
+static void left_behind(void)
+{
+	phys_addr_t other;
+
+	start_vpe();
+	other = prepare(VPE + 1);
+	ACCEPT(its, cmd_vmapp(VPE + 1, rdbase(0), other, BITS));
+	EXPECT(load(rdists[0]));
+	put(rdists[0]);
+	ACCEPT(its, cmd_vmovp(VPE, rdbase(1), BIT(5)));
+	EXPECT(load(rdists[1]));
+
+	/* It is not put by a write to the one that it has left. */
+	EXPECT(write_vlpi(rdists[0], GICR_VPENDBASER, 0));
+	REFUSE(its, PKVM_ITS_REFUSED_VPE_RESIDENT, cmd_vmovp(VPE, rdbase(2), BIT(5)));
+	EXPECT_EQ(msi(), VLPI_DELIVERED);
+
+	/* IDAI is what the redistributor says that has it now. */
+	rdists[0]->vpendbaser |= GICR_VPENDBASER_IDAI;
+	EXPECT(load_with(rdists[0], VPE + 1, other, vprop));
+	EXPECT(is_resident(rdists[0]));
+	put(rdists[0]);
+	put(rdists[1]);
+	EXPECT(load(rdists[1]));
+	EXPECT(!(rdists[1]->vpendbaser & GICR_VPENDBASER_IDAI));
+}
+
 /* A redistributor that has said that its part of the table is not valid gets told so. */
 static void idai(void)
 {
@@ -523,6 +550,21 @@ static void idai(void)
 	ACCEPT(its, cmd_vmovp(VPE, rdbase(1), BIT(5)));
 	EXPECT(load(rdists[1]));
 	EXPECT(rdists[1]->vpendbaser & GICR_VPENDBASER_IDAI);
+}
+
+/* A redistributor that lost power gets IDbits again, with no address, and takes vLPIs. */
+static void lost_power(void)
+{
+	start_vpe();
+	EXPECT(load(rdists[0]));
+	put(rdists[0]);
+	rdists[0]->vpropbaser = 0;
+	rdists[0]->vpendbaser = 0;
+	EXPECT(write_vlpi(rdists[0], GICR_VPROPBASER, vprop | (BITS - 2)));
+	EXPECT_EQ(rdists[0]->vpropbaser, BITS - 1);
+	EXPECT(!load_with(rdists[0], VPE, vpt, vprop + SZ_64K));
+	EXPECT_EQ(rdists[0]->vpropbaser, BITS - 1);
+	EXPECT(load(rdists[0]));
 }
 
 /* What a queue that began anew may have lost is not taken for executed. */
@@ -1064,8 +1106,10 @@ const struct test vlpi_tests[] = {
 	TEST(unused),
 	TEST(dirty_takes_time),
 	TEST(migrates_in_a_hurry),
+	TEST(left_behind),
 	TEST(idai),
 	TEST(lost),
+	TEST(lost_power),
 	TEST(not_supported),
 	TEST(not_supported_v4_1),
 	TEST(prepare_fails),
