@@ -121,7 +121,7 @@ def allowed(text, mode):
             continue
         m = re.match(r"(off|on):(.*)$", rule, re.S)
         if m:
-            if m.group(1) != mode:
+            if m.group(1) not in mode.split("+"):
                 continue
             rule = m.group(2)
         regex, arrow, reason = rule.partition("=>")
