@@ -1092,6 +1092,19 @@ static void b20_for_another_guest(void)
 	EXPECT(!load(rdists[1]));
 }
 
+/* Another ITS is to send the interrupts of a vPE that is resident elsewhere. */
+static void b20_mapped_elsewhere(void)
+{
+	struct host_its *other = start_second(true);
+
+	ACCEPT(other, cmd_vunmapp(VPE));
+	its_stage(other, cmd_vpe(GITS_CMD_VSYNC, VPE));
+	its_ring(other);
+	EXPECT(load(rdists[0]));
+	REFUSE(other, PKVM_ITS_REFUSED_VPE_RESIDENT, cmd_vmapp(VPE, rdbase(1), vpt, BITS));
+	ACCEPT(other, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
+}
+
 const struct test vlpi_tests[] = {
 	TEST(delivery),
 	TEST(moves),
@@ -1137,5 +1150,6 @@ const struct test vlpi_tests[] = {
 	TEST(b18_poisoned),
 	TEST(b19_teardown_reordered),
 	TEST(b20_for_another_guest),
+	TEST(b20_mapped_elsewhere),
 	{}
 };
