@@ -505,6 +505,8 @@ void its_check_held(struct host_its *its)
  */
 
 /* A region that ends with the last one */
+unsigned int shim_cpu;
+
 void gic_add_region(u64 base, unsigned int nr, u64 typer, u64 stride)
 {
 	u64 size = typer & GICR_TYPER_VLPIS ? SZ_256K : SZ_128K, step = stride ?: size;

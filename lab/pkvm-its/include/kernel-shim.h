@@ -57,6 +57,17 @@ u64 mem_read_once(const volatile void *from, size_t size);
 	__warn;									\
 })
 
+/* The CPU that the test runs on. Its MPIDR is its number, in Aff3 and Aff0. */
+#define SHIM_CPUS		8
+extern unsigned int shim_cpu;
+
+#define DEFINE_PER_CPU(type, name)	typeof(type) name[SHIM_CPUS]
+#define this_cpu_ptr(var)		(&(*(var))[shim_cpu])
+#define hyp_smp_processor_id()		(shim_cpu)
+#define cpu_logical_map(cpu)		((u64)(cpu) << 32 | (cpu))
+#define MPIDR_AFFINITY_LEVEL(mpidr, level) \
+	((mpidr) >> ((level) == 3 ? 32 : 8 * (level)) & 0xff)
+
 void __noreturn __printf(1, 2) mem_fail(const char *fmt, ...);
 
 #endif /* __KERNEL_SHIM_H__ */

@@ -67,7 +67,7 @@ static void start_gic(enum its_vpes vpes)
 		       (vpes == ITS_GICV4_1 ? GICR_TYPER_RVPEID : 0), 0);
 	for (i = 0; i < NR_RDISTS; i++) {
 		rdists[i] = gic.rdist[i];
-		rdists[i]->typer |= i << 8;
+		rdists[i]->typer |= i << 8 | (u64)i << 56 | (u64)i << 32;
 		rdists[i]->vpes = vpes;
 		rdists[i]->flushes = 2;
 		rdists[i]->vpropbaser = BITS - 1;
@@ -220,6 +220,16 @@ static void expect_released(void)
 	EXPECT(!vpe_get(VPE));
 	EXPECT_EQ(rdists[0]->vpendbaser, 0);
 	EXPECT_EQ(rdists[0]->vpropbaser, BITS - 1);
+}
+
+/* Along with a vCPU, on the CPU of a redistributor. False if EL2 does not do it. */
+static bool load_on(unsigned int cpu)
+{
+	shim_cpu = cpu;
+	vpe_load_local(vpropbaser(vprop),
+		       VALID | GICR_VPENDBASER_PendingLast | vpendbaser(vpt));
+
+	return is_resident(rdists[cpu]);
 }
 
 /*
@@ -489,6 +499,51 @@ static void migrates_in_a_hurry(void)
 	EXPECT_EQ(msi(), VLPI_DELIVERED);
 }
 
+/* Loaded and put along with a vCPU */
+static void along_with_vcpu(void)
+{
+	start_vpe();
+	rdists[0]->guest = VPE;
+	EXPECT(load_on(0));
+	EXPECT_EQ(msi(), VLPI_DELIVERED);
+	vpe_put_local();
+	EXPECT(!is_resident(rdists[0]));
+	EXPECT_EQ(rdists[0]->vpendbaser & GENMASK_ULL(51, 16), vpt);
+	while (read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty)
+		continue;
+
+	/* Each CPU has its own redistributor, and what may not be written is not. */
+	EXPECT(!load_on(3));
+	ACCEPT(its, cmd_vmovp(VPE, rdbase(3), BIT(5)));
+	EXPECT(!load_on(0));
+	rdists[3]->guest = VPE;
+	EXPECT(load_on(3));
+	shim_cpu = 0;
+	vpe_put_local();
+	EXPECT(is_resident(rdists[3]));
+	vpe_load_local(vpropbaser(vprop), vpendbaser(vpt));
+	EXPECT(is_resident(rdists[3]));
+
+	/* A register that is trapped and a hypercall come to the same. */
+	put(rdists[3]);
+	EXPECT(load_with(rdists[3], VPE, vpt, vprop));
+	shim_cpu = 3;
+	vpe_put_local();
+	EXPECT(!is_resident(rdists[3]));
+	while (read_vpendbaser(rdists[3]) & GICR_VPENDBASER_Dirty)
+		continue;
+	vpe_load_local(vpropbaser(vprop + SZ_64K), VALID | vpendbaser(vpt));
+	EXPECT(!is_resident(rdists[3]));
+	vpe_load_local(vpropbaser(vprop), VALID | vpendbaser(vprop));
+	EXPECT(!is_resident(rdists[3]));
+
+	/* A CPU without a redistributor of EL2's */
+	shim_cpu = NR_RDISTS;
+	vpe_load_local(vpropbaser(vprop), VALID | vpendbaser(vpt));
+	vpe_put_local();
+	EXPECT(!is_resident(rdists[3]));
+}
+
 /* A redistributor whose last vPE is resident elsewhere has none. */
 static void left_behind(void)
 {
@@ -603,6 +658,8 @@ static void not_supported(void)
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_SUPPORTED, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
 	EXPECT(!write_vlpi(rdists[0], GICR_VPROPBASER, vpropbaser(vprop)));
 	EXPECT(!write_vlpi(rdists[0], GICR_VPENDBASER, 0));
+	EXPECT(!load_on(0));
+	vpe_put_local();
 }
 
 static void not_supported_v4_1(void)
@@ -1120,6 +1177,7 @@ const struct test vlpi_tests[] = {
 	TEST(dirty_takes_time),
 	TEST(migrates_in_a_hurry),
 	TEST(left_behind),
+	TEST(along_with_vcpu),
 	TEST(idai),
 	TEST(lost),
 	TEST(lost_power),
