@@ -63,8 +63,7 @@ extern unsigned int shim_cpu;
 
 #define DEFINE_PER_CPU(type, name)	typeof(type) name[SHIM_CPUS]
 #define this_cpu_ptr(var)		(&(*(var))[shim_cpu])
-#define hyp_smp_processor_id()		(shim_cpu)
-#define cpu_logical_map(cpu)		((u64)(cpu) << 32 | (cpu))
+#define read_cpuid_mpidr()		((u64)shim_cpu << 32 | shim_cpu)
 #define MPIDR_AFFINITY_LEVEL(mpidr, level) \
 	((mpidr) >> ((level) == 3 ? 32 : 8 * (level)) & 0xff)
 
