@@ -232,6 +232,7 @@ static struct its_staging_desc *its_staging_describe(struct its_node *its)
 	desc->queue_noncoherent = its->flags & ITS_FLAGS_CMDQ_NEEDS_FLUSHING;
 	desc->lpi_bits = its_lpi_bits();
 	desc->addr_bits = min(its->addr_bits, its_addr_bits());
+	desc->vlpi_rdbase_offset = its->vlpi_redist_offset;
 
 	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
 		if (!(its->tables[i].val & GITS_BASER_VALID))
@@ -480,6 +481,96 @@ bool its_staging_reclaim_device(struct its_device *its_dev)
 				    &its->phys_base, its_dev->device_id, ret);
 
 	return !ret;
+}
+
+/* All ITSs are handed over at boot, before there is any vPE, or vPEs are not used. */
+static const struct its_staging_ops *its_vpe_ops(void)
+{
+	struct its_node *its = list_first_entry_or_null(&its_nodes, struct its_node, entry);
+
+	return its ? its->staging.ops : NULL;
+}
+
+/**
+ * its_staging_has_vpes - tell whether the hypervisor has to know of vPEs
+ *
+ * Return: true if ITSs have been handed over.
+ */
+bool its_staging_has_vpes(void)
+{
+	return its_vpe_ops();
+}
+
+/**
+ * its_staging_prepare_vpe - hand over the memory that a vPE needs to be mapped
+ * @vpe_id: vPEID
+ * @vpt: memory for the virtual pending table, of its_staging_vpt_size() bytes
+ * @vprop: the virtual property table of the VM
+ * @vprop_size: size of @vprop in bytes
+ *
+ * The hypervisor zeroes the pending table, which the driver must not touch until
+ * its_staging_reclaim_vpe(). The property table is shared, and stays where it is.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, also if no ITS has been handed over, or a negative error.
+ */
+int its_staging_prepare_vpe(u16 vpe_id, struct page *vpt, struct page *vprop, size_t vprop_size)
+{
+	const struct its_staging_ops *ops = its_vpe_ops();
+	int ret;
+
+	if (!ops)
+		return 0;
+
+	ret = ops->prepare_vpe(vpe_id, page_to_phys(vpt), page_to_phys(vprop), vprop_size);
+	if (ret)
+		pr_err_ratelimited("vPE %u can't be prepared: %d\n", vpe_id, ret);
+
+	return ret;
+}
+
+/**
+ * its_staging_reclaim_vpe - get back the memory of a vPE
+ * @vpe: the vPE, after VMAPP(V=0) has completed on all ITSs
+ * @vprop_size: size of the virtual property table in bytes
+ *
+ * Context: process context, may sleep.
+ * Return: true if the pending table can be freed, and the property table once this was the
+ * last vPE that used it. If not, both must be left alone for good.
+ */
+bool its_staging_reclaim_vpe(struct its_vpe *vpe, size_t vprop_size)
+{
+	const struct its_staging_ops *ops = its_vpe_ops();
+	int ret;
+
+	/* It has been leaked along with another vPE */
+	if (!vpe->its_vm->vprop_page)
+		return false;
+
+	if (!ops)
+		return true;
+
+	ret = ops->reclaim_vpe(vpe->vpe_id, page_to_phys(vpe->its_vm->vprop_page), vprop_size);
+	if (ret)
+		pr_warn_ratelimited("vPE %u is still in use (%d), leaking its tables\n",
+				    vpe->vpe_id, ret);
+
+	return !ret;
+}
+
+/**
+ * its_staging_load_vpe - make a vPE resident by way of the hypervisor
+ * @vpropbaser: value for GICR_VPROPBASER
+ * @vpendbaser: value for GICR_VPENDBASER
+ *
+ * Context: preemption disabled.
+ * Return: false if the registers have to be written, as without a hypervisor.
+ */
+bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser)
+{
+	const struct its_staging_ops *ops = its_vpe_ops();
+
+	return ops && ops->load_vpe(vpropbaser, vpendbaser);
 }
 
 /**

@@ -220,6 +220,7 @@ static void fake_its_init(struct kunit *test, struct fake_its *its, u32 i)
 	node->typer = FIELD_PREP(GITS_TYPER_ITT_ENTRY_SIZE, 7 + i) | GITS_TYPER_PTA;
 	node->flags = i == 1 ? ITS_FLAGS_CMDQ_NEEDS_FLUSHING : 0;
 	node->addr_bits = 52 - i;
+	node->vlpi_redist_offset = i == 1 ? SZ_128K : 0;
 	writeq_relaxed(GITS_CBASER_VALID | virt_to_phys(node->cmd_base), node->base + GITS_CBASER);
 	writel_relaxed(fake_offsets[i], node->base + GITS_CWRITER);
 	writel_relaxed(fake_offsets[i], node->base + GITS_CREADR);
@@ -369,6 +370,7 @@ static void expect_described(struct kunit *test, struct fake_its *its)
 	KUNIT_EXPECT_EQ(test, desc->queue_noncoherent, node == &world->its[1].node);
 	KUNIT_EXPECT_EQ(test, desc->lpi_bits, its_lpi_bits());
 	KUNIT_EXPECT_EQ(test, desc->addr_bits, min(node->addr_bits, its_addr_bits()));
+	KUNIT_EXPECT_EQ(test, desc->vlpi_rdbase_offset, node->vlpi_redist_offset);
 
 	KUNIT_EXPECT_EQ(test, desc->tables[0].baser, node->tables[0].val);
 	KUNIT_EXPECT_EQ(test, desc->tables[0].base, virt_to_phys(its->l1));

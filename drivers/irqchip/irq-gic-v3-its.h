@@ -171,6 +171,10 @@ bool its_may_be_staged(void);
 u32 its_staging_addr_bits(void __iomem *base);
 int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits, void *itt);
 bool its_staging_reclaim_device(struct its_device *its_dev);
+bool its_staging_has_vpes(void);
+int its_staging_prepare_vpe(u16 vpe_id, struct page *vpt, struct page *vprop, size_t vprop_size);
+bool its_staging_reclaim_vpe(struct its_vpe *vpe, size_t vprop_size);
+bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser);
 #else
 static inline bool its_may_be_staged(void)
 {
@@ -191,6 +195,27 @@ static inline int its_staging_prepare_device(struct its_node *its, u32 dev_id, u
 static inline bool its_staging_reclaim_device(struct its_device *its_dev)
 {
 	return true;
+}
+
+static inline bool its_staging_has_vpes(void)
+{
+	return false;
+}
+
+static inline int its_staging_prepare_vpe(u16 vpe_id, struct page *vpt, struct page *vprop,
+					  size_t vprop_size)
+{
+	return 0;
+}
+
+static inline bool its_staging_reclaim_vpe(struct its_vpe *vpe, size_t vprop_size)
+{
+	return true;
+}
+
+static inline bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser)
+{
+	return false;
 }
 #endif
 

@@ -16,9 +16,11 @@
 #include <linux/of.h>
 #include <linux/of_address.h>
 #include <linux/overflow.h>
+#include <linux/percpu.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include <asm/kvm_mmu.h>
 #include <asm/kvm_pkvm.h>
 #include <asm/kvm_pkvm_its.h>
 
@@ -161,6 +163,72 @@ static int pkvm_its_reclaim(int id, u32 dev_id)
 	return kvm_call_hyp_nvhe(__pkvm_its_reclaim, id, dev_id);
 }
 
+static int pkvm_its_prepare_vpe(u16 vpe_id, phys_addr_t vpt, phys_addr_t vprop, size_t vprop_size)
+{
+	void *va = phys_to_virt(vprop);
+	int ret;
+
+	ret = kvm_share_hyp(va, va + vprop_size);
+	if (ret)
+		return ret;
+
+	ret = kvm_call_hyp_nvhe(__pkvm_vpe_prepare, vpe_id, vpt, vprop);
+	if (ret)
+		kvm_unshare_hyp(va, va + vprop_size);
+
+	return ret;
+}
+
+static int pkvm_its_reclaim_vpe(u16 vpe_id, phys_addr_t vprop, size_t vprop_size)
+{
+	void *va = phys_to_virt(vprop);
+	int ret;
+
+	ret = kvm_call_hyp_nvhe(__pkvm_vpe_reclaim, vpe_id);
+	if (!ret)
+		kvm_unshare_hyp(va, va + vprop_size);
+
+	return ret;
+}
+
+static DEFINE_PER_CPU(struct pkvm_vpe_regs, pkvm_vpe_regs);
+static DEFINE_PER_CPU(bool, pkvm_loads_vcpu);
+
+/**
+ * pkvm_its_begin_vcpu_load - keep what makes a vPE resident for __pkvm_vcpu_load()
+ *
+ * Context: preemption disabled until pkvm_its_end_vcpu_load().
+ */
+void pkvm_its_begin_vcpu_load(void)
+{
+	__this_cpu_write(pkvm_vpe_regs.vpendbaser, 0);
+	__this_cpu_write(pkvm_loads_vcpu, true);
+}
+
+/**
+ * pkvm_its_end_vcpu_load - get what has been kept since pkvm_its_begin_vcpu_load()
+ *
+ * Return: what __pkvm_vcpu_load() has to be told.
+ */
+struct pkvm_vpe_regs pkvm_its_end_vcpu_load(void)
+{
+	__this_cpu_write(pkvm_loads_vcpu, false);
+
+	return *this_cpu_ptr(&pkvm_vpe_regs);
+}
+
+/* A vCPU that comes back from WFI is loaded already: then the driver writes the registers. */
+static bool pkvm_its_load_vpe(u64 vpropbaser, u64 vpendbaser)
+{
+	if (!__this_cpu_read(pkvm_loads_vcpu))
+		return false;
+
+	__this_cpu_write(pkvm_vpe_regs.vpropbaser, vpropbaser);
+	__this_cpu_write(pkvm_vpe_regs.vpendbaser, vpendbaser);
+
+	return true;
+}
+
 static const struct its_staging_ops pkvm_its_ops = {
 	.register_its	= pkvm_its_register,
 	.adopt_device	= pkvm_its_adopt_device,
@@ -170,6 +238,9 @@ static const struct its_staging_ops pkvm_its_ops = {
 	.post		= pkvm_its_post,
 	.prepare	= pkvm_its_prepare,
 	.reclaim	= pkvm_its_reclaim,
+	.prepare_vpe	= pkvm_its_prepare_vpe,
+	.reclaim_vpe	= pkvm_its_reclaim_vpe,
+	.load_vpe	= pkvm_its_load_vpe,
 };
 
 static int __init pkvm_its_fence(phys_addr_t base, bool present)
@@ -247,13 +318,24 @@ static int __init pkvm_its_check_gic(void)
 	return -EOPNOTSUPP;
 }
 
+/* GICv4.0's virtual LPIs; EL2 refuses what GICv4.1 has in their place. */
+static bool __init pkvm_its_confines_vlpis(void)
+{
+	return kvm_vgic_global_state.has_gicv4 && !kvm_vgic_global_state.has_gicv4_1 &&
+	       pkvm_its_policy == PKVM_ITS_CONFINED;
+}
+
 static int __init pkvm_rdists_register(struct gic_staging_desc *desc)
 {
 	size_t desc_size = gic_staging_desc_size(desc);
-	size_t size = PAGE_ALIGN(desc_size + desc->nr_rdists * PKVM_HYP_RDIST_SIZE);
+	size_t size = desc_size + desc->nr_rdists * PKVM_HYP_RDIST_SIZE;
 	void *state;
 	int ret;
 
+	if (pkvm_its_confines_vlpis())
+		size += PKVM_HYP_VPES_SIZE;
+
+	size = PAGE_ALIGN(size);
 	state = alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO);
 	if (!state)
 		return -ENOMEM;
@@ -327,8 +409,9 @@ void __init pkvm_its_end_deprivilege(bool deprivileged)
 	if (!deprivileged)
 		pkvm_its_policy = PKVM_ITS_FAILED;
 
-	/* EL2 refuses GICv4 commands for now. KVM works without them. */
-	if (!list_empty(&pkvm_its_list) && kvm_vgic_global_state.has_gicv4) {
+	/* KVM works without them. */
+	if (!list_empty(&pkvm_its_list) && kvm_vgic_global_state.has_gicv4 &&
+	    !pkvm_its_confines_vlpis()) {
 		kvm_info("GICv4 direct injection is not available with confined ITSs\n");
 		kvm_vgic_global_state.has_gicv4 = false;
 		kvm_vgic_global_state.has_gicv4_1 = false;
@@ -376,6 +459,9 @@ static const char * const pkvm_its_stat_names[PKVM_ITS_NR_STATS] = {
 	[PKVM_ITS_REFUSED_NOT_PREPARED]		= "refused_not_prepared",
 	[PKVM_ITS_REFUSED_NOT_MAPPED]		= "refused_not_mapped",
 	[PKVM_ITS_REFUSED_EVENTS_MAPPED]	= "refused_events_mapped",
+	[PKVM_ITS_REFUSED_BAD_VPE]		= "refused_bad_vpe",
+	[PKVM_ITS_REFUSED_BAD_ITS_LIST]		= "refused_bad_its_list",
+	[PKVM_ITS_REFUSED_VPE_RESIDENT]		= "refused_vpe_resident",
 	[PKVM_ITS_WRITES_IGNORED]		= "writes_ignored",
 	[PKVM_ITS_HELD_PAGES]			= "held_pages",
 };

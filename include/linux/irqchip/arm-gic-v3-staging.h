@@ -102,6 +102,22 @@ struct its_cmd_block {
 	};
 };
 
+/* Room for what the hypervisor knows of a vPE */
+#define ITS_STAGING_VPE_RECORD_SIZE	SZ_16K
+
+/**
+ * its_staging_vpt_size() - Size of the memory for a virtual pending table
+ * @lpi_bits: number of vINTID bits, as many as the LPI tables cover
+ *
+ * The hypervisor keeps track of the vPE behind the table.
+ *
+ * Return: bytes, a multiple of 64K.
+ */
+static inline u64 its_staging_vpt_size(u32 lpi_bits)
+{
+	return ALIGN(BIT_ULL(lpi_bits) / BITS_PER_BYTE + ITS_STAGING_VPE_RECORD_SIZE, SZ_64K);
+}
+
 /**
  * struct its_staging_table - one GITS_BASER<n> at the hand-over
  * @baser:	the value the driver left in the register, 0 if it does not use it
@@ -130,6 +146,8 @@ struct its_staging_table {
  *		are ignored or truncated
  * @lpi_bits:	number of INTID bits that the LPI tables cover
  * @tables:	the tables, indexed like GITS_BASER<n>
+ * @vlpi_rdbase_offset: what the ITS wants to have added to an RDbase in commands for vPEs;
+ *		0 unless it has a quirk
  * @nr_rdbases:	number of entries of @rdbases, at least one
  * @rdbases:	RDbase of each known redistributor, in the format that
  *		GITS_TYPER.PTA asks for and with bits [51:16] in place, ascending
@@ -144,6 +162,7 @@ struct its_staging_desc {
 	u32				addr_bits;
 	u32				lpi_bits;
 	struct its_staging_table	tables[GITS_BASER_NR_REGS];
+	u32				vlpi_rdbase_offset;
 	u32				nr_rdbases;
 	u64				rdbases[] __counted_by(nr_rdbases);
 };
@@ -174,6 +193,19 @@ struct its_staging_desc {
  *			called after MAPD(V=0) and a SYNC behind it have completed, or
  *			without any MAPD. Process context. Returns 0 or a negative
  *			error, and then the memory must be left alone for good.
+ * @prepare_vpe:	hand over a virtual pending table, of its_staging_vpt_size() bytes,
+ *			and the level-2 pages of the vPE tables of all ITSs, and share a
+ *			virtual property table. To be called before VMAPP(V=1), which must
+ *			name the same @vpt. Process context, may sleep. Returns 0 or a
+ *			negative error.
+ * @reclaim_vpe:	undo @prepare_vpe, but for the level-2 pages. To be called after
+ *			VMAPP(V=0) and a VSYNC behind it have completed on each ITS, with
+ *			the vPE not resident. Process context, may sleep. Returns 0 or a
+ *			negative error, and then the memory must be left alone for good.
+ * @load_vpe:		write GICR_VPROPBASER and GICR_VPENDBASER of this CPU along with
+ *			something else that enters the hypervisor soon, before the guest
+ *			runs. Called without preemption, does not sleep. Returns false if
+ *			the caller has to write them.
  */
 struct its_staging_ops {
 	int	(*register_its)(const struct its_staging_desc *desc);
@@ -184,6 +216,9 @@ struct its_staging_ops {
 	void	(*post)(int id, u32 offset);
 	int	(*prepare)(int id, u32 dev_id, u32 event_bits, phys_addr_t itt);
 	int	(*reclaim)(int id, u32 dev_id);
+	int	(*prepare_vpe)(u16 vpe_id, phys_addr_t vpt, phys_addr_t vprop, size_t vprop_size);
+	int	(*reclaim_vpe)(u16 vpe_id, phys_addr_t vprop, size_t vprop_size);
+	bool	(*load_vpe)(u64 vpropbaser, u64 vpendbaser);
 };
 
 /**

@@ -14,6 +14,8 @@
 
 #include <nvhe/its.h>
 #include <nvhe/memory.h>
+#include <nvhe/rdist.h>
+#include <nvhe/vpe.h>
 
 /* Fields of a command (IHI 0069, ITS commands), as its four doublewords in host order */
 #define CMD_NR(c)		FIELD_GET(GENMASK_ULL(7, 0), (c)[0])
@@ -25,6 +27,20 @@
 #define CMD_ITT_MASK		GENMASK_ULL(51, 8)
 #define CMD_RDBASE_MASK		GENMASK_ULL(51, 16)
 #define CMD_VALID		BIT_ULL(63)
+
+/* Those of GICv4.0 commands */
+#define CMD_VPEID(c)		FIELD_GET(GENMASK_ULL(47, 32), (c)[1])
+#define CMD_VINTID(c)		FIELD_GET(GENMASK_ULL(31, 0), (c)[2])
+#define CMD_DB_VALID		BIT_ULL(0)
+#define CMD_DOORBELL(c)		FIELD_GET(GENMASK_ULL(63, 32), (c)[2])
+#define CMD_VPT_MASK		GENMASK_ULL(51, 16)
+#define CMD_VPT_SIZE(c)		FIELD_GET(GENMASK_ULL(4, 0), (c)[3])
+#define CMD_SEQUENCE_MASK	GENMASK_ULL(47, 32)
+#define CMD_ITS_LIST(c)		FIELD_GET(GENMASK_ULL(15, 0), (c)[1])
+
+#define CMD_VPE(id)		FIELD_PREP(GENMASK_ULL(47, 32), (u64)(id))
+
+#define NO_DOORBELL		1023
 
 #define CMD_DEVICE(nr, id)	((nr) | FIELD_PREP(GENMASK_ULL(63, 32), (u64)(id)))
 
@@ -302,6 +318,272 @@ static enum pkvm_its_verdict do_sync(const struct hyp_its *its, const u64 *in, u
 	return PKVM_ITS_ACCEPTED;
 }
 
+/*
+ * Virtual LPIs. What is known of a vPE changes under its lock, as the commands of other ITSs
+ * and writes to GICR_VPENDBASER refer to it, too.
+ */
+
+static struct hyp_vpe *lock_vpe(const struct hyp_its *its, const u64 *in)
+{
+	struct hyp_vpe *vpe = CMD_VPEID(in) < its->vpes->nr_ids ? vpe_get(CMD_VPEID(in)) : NULL;
+
+	if (vpe)
+		hyp_spin_lock(&vpe->lock);
+
+	return vpe;
+}
+
+static bool is_resident_elsewhere(const struct hyp_its *its, const struct hyp_vpe *vpe, u64 rdbase)
+{
+	return vpe->resident && rdist_rdbase(vpe->rdist, its->typer) != rdbase;
+}
+
+/* The redistributor that a command names, as commands that are not for vPEs name it */
+static u64 vpe_rdbase(const struct hyp_its *its, const u64 *in)
+{
+	return (in[2] & CMD_RDBASE_MASK) - its->vlpi_rdbase_offset;
+}
+
+/*
+ * To map a vPE that is mapped is UNPREDICTABLE. It may be mapped again once it is unmapped:
+ * its table is EL2's all the time, and only the GIC has written to it.
+ */
+static enum pkvm_its_verdict map_vpe(const struct hyp_its *its, struct hyp_vpe *vpe,
+				     const u64 *in)
+{
+	struct hyp_vpe_map *map = &vpe->maps[its->id];
+	u64 rdbase = vpe_rdbase(its, in);
+
+	if (map->state == HYP_VPE_MAPPED || vpe->vpt != (in[3] & CMD_VPT_MASK) ||
+	    vpe->bits != CMD_VPT_SIZE(in) + 1)
+		return PKVM_ITS_REFUSED_NOT_PREPARED;
+
+	/* It may be mapped still: the command that unmaps it was lost. */
+	if (map->state != HYP_VPE_UNUSED && its_may_be_lost(its, map->at))
+		return PKVM_ITS_REFUSED_NOT_PREPARED;
+
+	if (!rdbase_is_known(its, rdbase))
+		return PKVM_ITS_REFUSED_BAD_RDBASE;
+
+	if (is_resident_elsewhere(its, vpe, rdbase))
+		return PKVM_ITS_REFUSED_VPE_RESIDENT;
+
+	map->state = HYP_VPE_MAPPED;
+	map->rdbase = rdbase;
+
+	return PKVM_ITS_ACCEPTED;
+}
+
+static enum pkvm_its_verdict unmap_vpe(const struct hyp_its *its, struct hyp_vpe *vpe)
+{
+	struct hyp_vpe_map *map = &vpe->maps[its->id];
+
+	if (map->state != HYP_VPE_MAPPED)
+		return PKVM_ITS_REFUSED_NOT_MAPPED;
+
+	if (vpe->resident)
+		return PKVM_ITS_REFUSED_VPE_RESIDENT;
+
+	map->state = HYP_VPE_UNMAPPED;
+	map->at = its->nr_committed;
+
+	return PKVM_ITS_ACCEPTED;
+}
+
+/* IHI 0069, ITS commands: VMAPP (GICv4.0) */
+static enum pkvm_its_verdict do_vmapp(const struct hyp_its *its, const u64 *in, u64 *out)
+{
+	struct hyp_vpe *vpe = lock_vpe(its, in);
+	bool map = in[2] & CMD_VALID;
+	enum pkvm_its_verdict verdict;
+
+	if (!vpe)
+		return PKVM_ITS_REFUSED_BAD_VPE;
+
+	verdict = map ? map_vpe(its, vpe, in) : unmap_vpe(its, vpe);
+
+	out[0] = GITS_CMD_VMAPP;
+	out[1] = CMD_VPE(CMD_VPEID(in));
+	if (map) {
+		out[2] = CMD_VALID | (in[2] & CMD_RDBASE_MASK);
+		out[3] = vpe->vpt | (vpe->bits - 1);
+	}
+
+	hyp_spin_unlock(&vpe->lock);
+
+	return verdict;
+}
+
+static enum pkvm_its_verdict check_mapped_vpe(const struct hyp_its *its, const u64 *in)
+{
+	struct hyp_vpe *vpe = lock_vpe(its, in);
+	bool mapped;
+
+	if (!vpe)
+		return PKVM_ITS_REFUSED_BAD_VPE;
+
+	mapped = vpe->maps[its->id].state == HYP_VPE_MAPPED;
+	hyp_spin_unlock(&vpe->lock);
+
+	return mapped ? PKVM_ITS_ACCEPTED : PKVM_ITS_REFUSED_NOT_MAPPED;
+}
+
+/* IHI 0069, ITS commands: VMAPTI and VMOVI. All vPEs have room for as many vINTIDs. */
+static enum pkvm_its_verdict do_vmap_event(const struct hyp_its *its, const u64 *in, u64 *out)
+{
+	bool maps = CMD_NR(in) == GITS_CMD_VMAPTI;
+	struct hyp_its_device *device;
+	enum pkvm_its_verdict verdict;
+
+	verdict = check_event(its, in, &device);
+	if (!verdict)
+		verdict = check_mapped_vpe(its, in);
+	if (!verdict && maps)
+		verdict = check_intid(its, CMD_VINTID(in));
+	if (!verdict && (maps || (in[2] & CMD_DB_VALID)) && CMD_DOORBELL(in) != NO_DOORBELL)
+		verdict = check_intid(its, CMD_DOORBELL(in));
+	if (verdict)
+		return verdict;
+
+	if (maps)
+		its_set_event(device, CMD_EVENT_ID(in), true);
+
+	out[0] = CMD_DEVICE(CMD_NR(in), CMD_DEVICE_ID(in));
+	out[1] = CMD_EVENT_ID(in) | CMD_VPE(CMD_VPEID(in));
+	if (maps)
+		out[2] = CMD_VINTID(in);
+	else
+		out[2] = in[2] & CMD_DB_VALID;
+	if (maps || (in[2] & CMD_DB_VALID))
+		out[2] |= FIELD_PREP(GENMASK_ULL(63, 32), CMD_DOORBELL(in));
+
+	return PKVM_ITS_ACCEPTED;
+}
+
+/*
+ * The ITSs that have to move a vPE together: they wait for each other (IHI 0069, VMOVP), and
+ * none may be missing. With GITS_TYPER.VMOVP, one command moves it on all of them.
+ */
+static u64 vpe_its_list(const struct hyp_vpe *vpe)
+{
+	u64 list = 0;
+	u32 id;
+
+	for (id = 0; id < hyp_its_count(); id++) {
+		if (vpe->maps[id].state == HYP_VPE_MAPPED)
+			list |= BIT_ULL(FIELD_GET(GITS_CTLR_ITS_NUMBER, hyp_its_get(id)->ctlr));
+	}
+
+	return list;
+}
+
+static enum pkvm_its_verdict move_vpe(const struct hyp_its *its, struct hyp_vpe *vpe,
+				      const u64 *in)
+{
+	u64 rdbase = vpe_rdbase(its, in);
+	u32 id;
+
+	if (vpe->maps[its->id].state != HYP_VPE_MAPPED)
+		return PKVM_ITS_REFUSED_NOT_MAPPED;
+
+	if (!rdbase_is_known(its, rdbase))
+		return PKVM_ITS_REFUSED_BAD_RDBASE;
+
+	if (is_resident_elsewhere(its, vpe, rdbase))
+		return PKVM_ITS_REFUSED_VPE_RESIDENT;
+
+	if (!(its->typer & GITS_TYPER_VMOVP)) {
+		if (CMD_ITS_LIST(in) != vpe_its_list(vpe))
+			return PKVM_ITS_REFUSED_BAD_ITS_LIST;
+
+		vpe->maps[its->id].rdbase = rdbase;
+		return PKVM_ITS_ACCEPTED;
+	}
+
+	for (id = 0; id < hyp_its_count(); id++)
+		vpe->maps[id].rdbase = rdbase;
+
+	return PKVM_ITS_ACCEPTED;
+}
+
+/* IHI 0069, ITS commands: VMOVP (GICv4.0) */
+static enum pkvm_its_verdict do_vmovp(const struct hyp_its *its, const u64 *in, u64 *out)
+{
+	struct hyp_vpe *vpe = lock_vpe(its, in);
+	enum pkvm_its_verdict verdict;
+
+	if (!vpe)
+		return PKVM_ITS_REFUSED_BAD_VPE;
+
+	verdict = move_vpe(its, vpe, in);
+	hyp_spin_unlock(&vpe->lock);
+
+	out[0] = GITS_CMD_VMOVP;
+	out[1] = CMD_VPE(CMD_VPEID(in));
+	out[2] = in[2] & CMD_RDBASE_MASK;
+	if (!(its->typer & GITS_TYPER_VMOVP)) {
+		out[0] |= in[0] & CMD_SEQUENCE_MASK;
+		out[1] |= CMD_ITS_LIST(in);
+	}
+
+	return verdict;
+}
+
+/* IHI 0069, ITS commands: VINVALL */
+static enum pkvm_its_verdict do_vinvall(const struct hyp_its *its, const u64 *in, u64 *out)
+{
+	out[0] = GITS_CMD_VINVALL;
+	out[1] = CMD_VPE(CMD_VPEID(in));
+
+	return check_mapped_vpe(its, in);
+}
+
+/* IHI 0069, ITS commands: VSYNC. The driver sends it behind the VMAPP that unmaps, too. */
+static enum pkvm_its_verdict do_vsync(const struct hyp_its *its, const u64 *in, u64 *out)
+{
+	struct hyp_vpe *vpe = lock_vpe(its, in);
+	struct hyp_vpe_map *map;
+	bool used;
+
+	if (!vpe)
+		return PKVM_ITS_REFUSED_BAD_VPE;
+
+	map = &vpe->maps[its->id];
+	used = map->state != HYP_VPE_UNUSED;
+	if (map->state == HYP_VPE_UNMAPPED && !its_may_be_lost(its, map->at)) {
+		map->state = HYP_VPE_SYNCED;
+		map->at = its->nr_committed;
+	}
+	hyp_spin_unlock(&vpe->lock);
+
+	out[0] = GITS_CMD_VSYNC;
+	out[1] = CMD_VPE(CMD_VPEID(in));
+
+	return used ? PKVM_ITS_ACCEPTED : PKVM_ITS_REFUSED_NOT_MAPPED;
+}
+
+static enum pkvm_its_verdict translate_vcmd(const struct hyp_its *its, const u64 *in, u64 *out)
+{
+	if (!its->vpes || !vpes_are_supported())
+		return PKVM_ITS_REFUSED_NOT_SUPPORTED;
+
+	switch (CMD_NR(in)) {
+	case GITS_CMD_VMAPP:
+		return do_vmapp(its, in, out);
+	case GITS_CMD_VMAPTI:
+	case GITS_CMD_VMOVI:
+		return do_vmap_event(its, in, out);
+	case GITS_CMD_VMOVP:
+		return do_vmovp(its, in, out);
+	case GITS_CMD_VINVALL:
+		return do_vinvall(its, in, out);
+	case GITS_CMD_VSYNC:
+		return do_vsync(its, in, out);
+	default:
+		return PKVM_ITS_REFUSED_NOT_SUPPORTED;
+	}
+}
+
 /**
  * its_translate_cmd - decode and check a command, and encode it anew
  * @its: the ITS
@@ -344,7 +626,7 @@ enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 
 	case GITS_CMD_VINVALL:
 	case GITS_CMD_VSGI:
 	case GITS_CMD_INVDB:
-		return PKVM_ITS_REFUSED_NOT_SUPPORTED;
+		return translate_vcmd(its, in, out);
 	default:
 		return PKVM_ITS_REFUSED_UNKNOWN_COMMAND;
 	}

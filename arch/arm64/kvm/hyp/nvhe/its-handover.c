@@ -238,6 +238,12 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	return its_take_level2_pages(its, table, size / GITS_LVL1_ENTRY_SIZE);
 }
 
+/* GICv4.1 is told by the format of VMAPP. */
+static bool its_is_gicv4_0(u64 typer)
+{
+	return (typer & (GITS_TYPER_VLPIS | GITS_TYPER_VMAPP)) == GITS_TYPER_VLPIS;
+}
+
 static int its_take_tables(struct hyp_its *its, const struct its_staging_desc *desc)
 {
 	u64 nr_collections = 0;
@@ -267,6 +273,9 @@ static int its_take_tables(struct hyp_its *its, const struct its_staging_desc *d
 			its->devices = table;
 		else if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_COLLECTION)
 			nr_collections = table->nr_ids;
+		else if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_VCPU &&
+			 its_is_gicv4_0(desc->typer))
+			its->vpes = table;
 	}
 
 	/* ICIDs are 16 bits in commands. Those below HCC take no room in the table. */
@@ -424,6 +433,9 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	its->nr_cmds = its->queue_size / sizeof(struct its_cmd_block);
 	its->queue_noncoherent = desc->queue_noncoherent;
 	its->nr_lpis = BIT(desc->lpi_bits);
+	its->lpi_bits = desc->lpi_bits;
+	its->typer = desc->typer;
+	its->vlpi_rdbase_offset = desc->vlpi_rdbase_offset;
 
 	ret = mmio_guard_add(its->phys, ITS_FRAME_SIZE, &its_guard_ops, its);
 	if (ret)
@@ -482,6 +494,7 @@ int __pkvm_its_register(u64 pfn, u64 nr_pages)
 	if (ret)
 		goto err_destroy;
 
+	its->id = nr_hyp_its;
 	hyp_its_nodes[nr_hyp_its] = its;
 
 	return nr_hyp_its++;

@@ -35,6 +35,7 @@
 #include <nvhe/mem_protect.h>
 #include <nvhe/memory.h>
 #include <nvhe/mmio_guard.h>
+#include <nvhe/vpe.h>
 
 /* What is not RO or RES0 in GITS_CTLR */
 #define ITS_CTLR_RW		(GITS_CTLR_ENABLE | GITS_CTLR_ImDe | GITS_CTLR_ITS_NUMBER)
@@ -144,15 +145,13 @@ int its_check_level2(const struct hyp_its_table *table, u64 entry, phys_addr_t *
 	return 0;
 }
 
-/* Take the level-2 page that the host has for a DeviceID. It stays with EL2. */
-static int its_take_level2(struct hyp_its *its, u64 dev_id)
+/* Take the level-2 page that the host has for an ID in range. It stays with EL2. */
+static int its_take_level2(struct hyp_its *its, struct hyp_its_table *table, u64 id)
 {
-	struct hyp_its_table *table = its->devices;
+	u64 entry, idx = id >> table->ids_shift;
 	phys_addr_t phys;
-	u64 idx, entry;
 	int ret;
 
-	idx = array_index_nospec(dev_id, its->nr_devices) >> table->ids_shift;
 	entry = le64_to_cpu(READ_ONCE(table->staging[idx]));
 	if (!(entry & GITS_BASER_VALID) || its_check_level2(table, entry, &phys))
 		return -EINVAL;
@@ -169,6 +168,32 @@ static int its_take_level2(struct hyp_its *its, u64 dev_id)
 		kvm_flush_dcache_to_poc(&table->level1[idx], sizeof(entry));
 
 	return 0;
+}
+
+/**
+ * its_prepare_vpe - take the level-2 page that a vPE needs to be mapped
+ * @its: the ITS, which has a table of vPEs
+ * @vpeid: vPEID
+ *
+ * Context: takes hyp_its::mem_lock.
+ * Return: 0, -EINVAL if there is no room for the vPE, or another negative error.
+ */
+int its_prepare_vpe(struct hyp_its *its, u64 vpeid)
+{
+	struct hyp_its_table *table = its->vpes;
+	int ret = 0;
+
+	if (vpeid >= table->nr_ids)
+		return -EINVAL;
+
+	vpeid = array_index_nospec(vpeid, table->nr_ids);
+	hyp_spin_lock(&its->mem_lock);
+	if (table->level1 &&
+	    !(le64_to_cpu(table->level1[vpeid >> table->ids_shift]) & GITS_BASER_VALID))
+		ret = its_take_level2(its, table, vpeid);
+	hyp_spin_unlock(&its->mem_lock);
+
+	return ret;
 }
 
 /**
@@ -225,7 +250,8 @@ int __pkvm_its_prepare(u32 id, u64 dev_id, u32 event_bits, phys_addr_t itt)
 
 	slot = its_find_device(its, dev_id);
 	if (!slot) {
-		ret = its_take_level2(its, dev_id);
+		ret = its_take_level2(its, its->devices,
+				      array_index_nospec(dev_id, its->nr_devices));
 		if (ret)
 			goto unlock;
 
@@ -423,6 +449,30 @@ unlock:
 	hyp_spin_unlock(&its->mem_lock);
 
 	return ret;
+}
+
+/**
+ * its_has_unmapped_vpe - check whether the unmapping of a vPE has taken effect
+ * @its: the ITS
+ * @map: what is known of the vPE on this ITS
+ *
+ * IHI 0069, VSYNC: what was sent for the vPE has arrived.
+ *
+ * Context: takes hyp_its::lock.
+ * Return: true if it has, or the vPE has not been mapped.
+ */
+bool its_has_unmapped_vpe(struct hyp_its *its, const struct hyp_vpe_map *map)
+{
+	bool unmapped = true;
+
+	hyp_spin_lock(&its->lock);
+	its_consume(its);
+	if (map->state != HYP_VPE_UNUSED)
+		unmapped = map->state == HYP_VPE_SYNCED && !its_may_be_lost(its, map->at) &&
+			   map->at < its->nr_committed - nr_pending(its);
+	hyp_spin_unlock(&its->lock);
+
+	return unmapped;
 }
 
 static void commit(struct hyp_its *its, const u64 *cmd)

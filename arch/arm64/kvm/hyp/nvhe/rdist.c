@@ -13,6 +13,7 @@
  */
 
 #include <linux/bitfield.h>
+#include <linux/bitops.h>
 #include <linux/io.h>
 #include <linux/irqchip/arm-gic-v3.h>
 #include <linux/irqchip/arm-gic-v3-staging.h>
@@ -22,6 +23,7 @@
 #include <linux/sizes.h>
 
 #include <asm/arch_gicv3.h>
+#include <asm/cputype.h>
 #include <asm/kvm_mmu.h>
 #include <asm/kvm_pkvm_its.h>
 
@@ -31,10 +33,9 @@
 #include <nvhe/mm.h>
 #include <nvhe/mmio_guard.h>
 #include <nvhe/rdist.h>
+#include <nvhe/vpe.h>
 
-/* IHI 0069, GIC memory-mapped registers: the frames of a redistributor, 64K each */
-#define RDIST_SGI_BASE		SZ_64K
-#define RDIST_VLPI_BASE		SZ_128K
+/* IHI 0069, GIC memory-mapped registers: what a redistributor takes */
 #define RDIST_SIZE		SZ_128K
 #define RDIST_SIZE_VLPIS	SZ_256K
 
@@ -59,6 +60,10 @@ static u32 nr_hyp_rdists;
 static void *rdists_prop_table;
 static u64 rdists_prop_size;
 static u64 rdists_state_pages;
+static u32 rdists_vlpi_addr_bits;
+
+/* That of this CPU, once it has been looked for */
+static DEFINE_PER_CPU(struct hyp_rdist *, local_rdist);
 
 static u64 rdist_read_pendbaser(struct hyp_rdist *rdist)
 {
@@ -204,9 +209,27 @@ static bool rdist_write(struct hyp_rdist *rdist, u64 offset, u64 val, unsigned i
 	}
 }
 
+/* GICv4.0, not GICv4.1 */
+static bool rdist_has_vlpi_base(const struct hyp_rdist *rdist)
+{
+	return (rdist->typer & (GICR_TYPER_VLPIS | GICR_TYPER_RVPEID)) == GICR_TYPER_VLPIS;
+}
+
+/* A write to one of the frames of a redistributor */
+static bool rdist_write_frame(struct hyp_rdist *rdist, u64 offset, u64 val, unsigned int size)
+{
+	if (offset < RDIST_SGI_BASE)
+		return rdist_write(rdist, offset, val, size);
+
+	if (offset < RDIST_VLPI_BASE || size != sizeof(u64) || !rdist_has_vlpi_base(rdist))
+		return false;
+
+	return vpe_write_vlpi(rdist, offset - RDIST_VLPI_BASE, val);
+}
+
 /*
- * A write to any of the guarded frames. Those behind SGI_base are out of use, and so is
- * what lies between the last redistributor of a region and its end.
+ * A write to any of the guarded frames. What lies between the last redistributor of a region
+ * and its end is out of use.
  */
 static void rdists_guard_write(void *priv, u64 offset, u64 val, unsigned int size)
 {
@@ -217,13 +240,13 @@ static void rdists_guard_write(void *priv, u64 offset, u64 val, unsigned int siz
 	offset %= rdist->stride;
 	if (in_use)
 		rdist += array_index_nospec(nr, rdist->nr_row);
-	if (offset >= RDIST_SGI_BASE || !rdist->base)
+	if (!rdist->base)
 		in_use = false;
 
 	hyp_spin_lock(&rdist->lock);
 
 	rdist->nr_writes++;
-	if (!in_use || !rdist_write(rdist, offset, val, size))
+	if (!in_use || !rdist_write_frame(rdist, offset, val, size))
 		rdist->nr_ignored++;
 
 	hyp_spin_unlock(&rdist->lock);
@@ -319,6 +342,61 @@ static int rdists_find_in_region(const struct gic_staging_region *region, u32 ma
 	return 0;
 }
 
+/**
+ * hyp_rdist_get - go through the redistributors
+ * @nr: number of the redistributor
+ *
+ * Return: the redistributor, which may have no registers, or NULL if there is none.
+ */
+struct hyp_rdist *hyp_rdist_get(u32 nr)
+{
+	return nr < nr_hyp_rdists ? &hyp_rdists[nr] : NULL;
+}
+
+/* GICR_TYPER.Affinity_Value of a CPU */
+static u64 mpidr_to_affinity(u64 mpidr)
+{
+	return (mpidr & GENMASK_ULL(23, 0)) | MPIDR_AFFINITY_LEVEL(mpidr, 3) << 24;
+}
+
+/**
+ * hyp_rdist_local - find the redistributor of this CPU
+ *
+ * Context: any CPU that is up.
+ * Return: the redistributor, or NULL if EL2 does not confine it.
+ */
+struct hyp_rdist *hyp_rdist_local(void)
+{
+	struct hyp_rdist **local = this_cpu_ptr(&local_rdist);
+	u64 affinity;
+	u32 i;
+
+	if (*local)
+		return *local;
+
+	affinity = mpidr_to_affinity(read_cpuid_mpidr());
+	for (i = 0; i < nr_hyp_rdists; i++) {
+		if (hyp_rdists[i].base && hyp_rdists[i].typer >> 32 == affinity)
+			*local = &hyp_rdists[i];
+	}
+
+	return *local;
+}
+
+/**
+ * rdists_drive - check that the virtual LPI frames can address memory
+ * @phys: physical address
+ * @size: bytes, at least one
+ *
+ * Return: false if one of them would access other memory, with fewer address bits.
+ */
+bool rdists_drive(phys_addr_t phys, u64 size)
+{
+	u64 limit = BIT_ULL(rdists_vlpi_addr_bits);
+
+	return phys < limit && size <= limit - phys;
+}
+
 static struct hyp_rdist *rdists_get(u64 phys)
 {
 	u32 i;
@@ -402,11 +480,28 @@ static int rdists_pin_prop_table(const struct gic_staging_desc *desc)
 }
 
 /*
- * The frame of the virtual LPIs is out of use: no vPE may be resident. GICv4.1's vPE table
- * would only be read then, and the guard keeps a vPE from becoming resident. GICR_VPROPBASER
- * is cleared all the same, so that its memory no longer matters.
+ * How many bits of an address the virtual LPI frame keeps. The driver has left no address in
+ * there that matters: it writes one whenever a vPE becomes resident.
  */
-static int rdist_disable_vlpis(struct hyp_rdist *rdist)
+static void rdist_learn_vlpi_addr_bits(const struct hyp_rdist *rdist)
+{
+	void __iomem *reg = rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER;
+	u64 kept;
+
+	gicr_write_vpropbaser(rdist->vpropbaser | GENMASK_ULL(51, 12), reg);
+	kept = gicr_read_vpropbaser(reg) & GENMASK_ULL(51, 12);
+	gicr_write_vpropbaser(rdist->vpropbaser & ~GENMASK_ULL(51, 12), reg);
+
+	rdists_vlpi_addr_bits = min_t(u32, rdists_vlpi_addr_bits,
+				      __ffs(~(kept | GENMASK_ULL(11, 0))));
+}
+
+/*
+ * No vPE may be resident yet. GICv4.1's vPE table would only be read then, and the guard keeps
+ * a vPE from becoming resident. GICR_VPROPBASER is cleared all the same, so that its memory
+ * no longer matters.
+ */
+static int rdist_adopt_vlpis(struct hyp_rdist *rdist)
 {
 	void __iomem *vlpi_base = rdist->base + RDIST_VLPI_BASE;
 	u64 vpropbaser;
@@ -419,7 +514,12 @@ static int rdist_disable_vlpis(struct hyp_rdist *rdist)
 		return -EBUSY;
 
 	vpropbaser = gicr_read_vpropbaser(vlpi_base + GICR_VPROPBASER);
-	if ((rdist->typer & GICR_TYPER_RVPEID) && (vpropbaser & GICR_VPROPBASER_4_1_VALID)) {
+	if (vpes_are_supported() && rdist_has_vlpi_base(rdist)) {
+		rdist->vpropbaser = vpropbaser;
+		gicr_write_vpendbaser(0, vlpi_base + GICR_VPENDBASER);
+		rdist_learn_vlpi_addr_bits(rdist);
+	} else if ((rdist->typer & GICR_TYPER_RVPEID) &&
+		   (vpropbaser & GICR_VPROPBASER_4_1_VALID)) {
 		rdist->vpropbaser = vpropbaser;
 		gicr_write_vpropbaser(vpropbaser & ~GICR_VPROPBASER_4_1_VALID,
 				      vlpi_base + GICR_VPROPBASER);
@@ -456,7 +556,7 @@ static int rdists_adopt(struct gic_staging_desc *desc)
 		if (!rdist->lpis && (rdist_read_ctlr(rdist) & GICR_CTLR_ENABLE_LPIS))
 			return -EBUSY;
 
-		ret = rdist_disable_vlpis(rdist);
+		ret = rdist_adopt_vlpis(rdist);
 		if (ret)
 			return ret;
 	}
@@ -555,9 +655,13 @@ static void rdists_undo(void)
 	rdists_prop_size = 0;
 	nr_hyp_rdists = 0;
 	hyp_rdists = NULL;
+	vpes_init(NULL);
 }
 
-/* Behind the descriptor there is room for the state of each redistributor. */
+/*
+ * Behind the descriptor there is room for the state of each redistributor, and behind that,
+ * if the host wants virtual LPIs, for the registry of vPEs.
+ */
 static int rdists_place_state(struct gic_staging_desc *desc, u64 size)
 {
 	u64 pos = gic_staging_desc_size(desc);
@@ -567,6 +671,11 @@ static int rdists_place_state(struct gic_staging_desc *desc, u64 size)
 
 	hyp_rdists = (void *)desc + pos;
 	memset(hyp_rdists, 0, desc->nr_rdists * sizeof(struct hyp_rdist));
+	rdists_vlpi_addr_bits = 52;
+
+	pos += desc->nr_rdists * sizeof(struct hyp_rdist);
+	if (size - pos >= sizeof(struct hyp_vpes))
+		vpes_init((void *)desc + pos);
 
 	return 0;
 }
@@ -659,7 +768,7 @@ u64 __pkvm_rdists_stat(u32 nr)
 	}
 
 	if (nr == PKVM_RDISTS_HELD_PAGES && hyp_rdists)
-		val += rdists_state_pages;
+		val += rdists_state_pages + vpes_held_pages();
 
 	return val;
 }

@@ -62,16 +62,16 @@
 
 #define TIMEOUT_S		20
 
-/*
- * Whether KVM injects MSIs directly. It does not if the ITSs are confined, because EL2
- * refuses all commands for virtual LPIs.
- */
-static const bool injects_directly[] = {
-	[PKVM_ITS_DIRECT]	= true,
-	[PKVM_ITS_CONFINED]	= false,
-};
+/* Redistributors, in the order of CPUs, and their frame for virtual LPIs */
+#define MAX_RDISTS		16
+#define VLPI_BASE		(2 * ITS_FRAME_SIZE)
 
 static struct its its;
+static struct rdist rdists[MAX_RDISTS];
+static unsigned int nr_rdists;
+/* Commands that a case has had EL2 refuse */
+static u64 provoked;
+/* KVM injects MSIs directly. */
 static bool direct;
 static int kmsg;
 
@@ -926,6 +926,169 @@ static int killed(struct guest *g)
 	return ret ?: two_vms(g);
 }
 
+/*
+ * A malicious host. While a vPE is resident, only the redistributor that has it writes to its
+ * pending table.
+ */
+
+static bool is_resident(struct rdist *rd)
+{
+	return rdist_read64(rd, VLPI_BASE + GICR_VPENDBASER) & GICR_VPENDBASER_Valid;
+}
+
+static int pin_thread(pthread_t thread, unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+
+	return -pthread_setaffinity_np(thread, sizeof(set), &set);
+}
+
+/* The vCPUs have the first CPUs, and the attacker the next. There is one more. */
+static int pin_guest(struct guest *g)
+{
+	unsigned int i;
+	int ret;
+
+	ret = pin_thread(pthread_self(), NR_VCPUS);
+	for (i = 0; i < NR_VCPUS && !ret; i++)
+		ret = pin_thread(g->runners[i].thread, i);
+	for (i = 0; i < NR_VCPUS && !ret; i++)
+		ret = WAIT_FOR(is_resident(&rdists[i]));
+
+	return ret;
+}
+
+/* The vCPU comes to another CPU, and so everything the GIC knows of its vPE is set anew. */
+static int heal_guest(struct guest *g, const cpu_set_t *cpus)
+{
+	pthread_setaffinity_np(pthread_self(), sizeof(*cpus), cpus);
+
+	return pin_thread(g->runners[0].thread, NR_VCPUS + 1) ?: guest_do(g, REQ_SYNC);
+}
+
+static int with_pinned_guest(struct guest *g, int (*attack)(struct guest *g, struct rdist *from,
+							    struct rdist *to))
+{
+	struct counts from;
+	cpu_set_t cpus;
+	int ret, err;
+
+	if (nr_rdists < NR_VCPUS + 2)
+		return SKIP("fewer than four CPUs");
+	if (!direct)
+		return SKIP("no direct injection");
+
+	err = -pthread_getaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	if (err)
+		return err;
+
+	ret = pin_guest(g) ?: attack(g, &rdists[0], &rdists[NR_VCPUS + 1]);
+	err = heal_guest(g, &cpus);
+
+	count(g, &from);
+	ret = ret ?: err ?: raise_msis(g, NR_MSIS);
+
+	return expect(g, &from, NR_MSIS, 0, 0) ?: ret;
+}
+
+/* Another redistributor gets the tables of a vPE that is resident. */
+static int steal(struct guest *g, struct rdist *from, struct rdist *to)
+{
+	u64 prop = rdist_read64(to, VLPI_BASE + GICR_VPROPBASER);
+	u64 pend = rdist_read64(from, VLPI_BASE + GICR_VPENDBASER);
+	bool stolen;
+
+	if (is_resident(to))
+		return -EBUSY;
+
+	rdist_write64(to, VLPI_BASE + GICR_VPROPBASER,
+		      rdist_read64(from, VLPI_BASE + GICR_VPROPBASER));
+	rdist_write64(to, VLPI_BASE + GICR_VPENDBASER, pend | GICR_VPENDBASER_Valid);
+	stolen = is_resident(to);
+	rdist_write64(to, VLPI_BASE + GICR_VPENDBASER, pend & ~GICR_VPENDBASER_Valid);
+	rdist_write64(to, VLPI_BASE + GICR_VPROPBASER, prop);
+
+	ksft_print_msg("the vPE is resident %s\n", stolen ? "twice" : "once");
+
+	return stolen == (pkvm_its_mode() == PKVM_ITS_DIRECT) ? 0 : -EPROTO;
+}
+
+static int stolen_vpe(struct guest *g)
+{
+	return with_pinned_guest(g, steal);
+}
+
+static u64 rdbase(struct rdist *rd)
+{
+	return its.typer & GITS_TYPER_PTA ? rd->base : (u64)GICR_TYPER_CPU_NUMBER(rd->typer) << 16;
+}
+
+static bool is_pending(u64 vpt)
+{
+	u64 word = 0;
+
+	return !phys_read64(vpt + LPI_FIRST / 8, &word) && word & 1;
+}
+
+/* The host has another redistributor write to the pending table, and sees that it does. */
+static int move_away(struct guest *g, u64 vpt)
+{
+	vfio_pci_driver_send_msi(g->dev->vfio);
+
+	return WAIT_FOR(is_pending(vpt));
+}
+
+/* EL2 may be asked while the vCPU is not there for a moment. */
+static int try_to_move(struct its_cmd *away, struct its_cmd *back)
+{
+	u64 before, after;
+	int i, ret;
+
+	for (i = 0; i < MAX_TRIES; i++) {
+		ret = its_stat(&its, "refused_vpe_resident", &before) ?: its_post(&its, away, 1) ?:
+		      its_stat(&its, "refused_vpe_resident", &after);
+		provoked += after - before;
+		if (ret || after != before)
+			return ret;
+
+		ret = its_post(&its, back, 1);
+		if (ret)
+			return ret;
+	}
+
+	return -EPROTO;
+}
+
+/*
+ * The ITS is told to send the interrupts of a vPE that is resident to another redistributor.
+ * This VM is the only one, and has the first vPEIDs.
+ */
+static int move(struct guest *g, struct rdist *from, struct rdist *to)
+{
+	u64 vpt = rdist_read64(from, VLPI_BASE + GICR_VPENDBASER) & MASK64(51, 16);
+	struct its_cmd away = { { GITS_CMD_VMOVP, 0, rdbase(to) } };
+	struct its_cmd back = { { GITS_CMD_VMOVP, 0, rdbase(from) } };
+	int ret;
+
+	if (nr_doorbells() != NR_VCPUS || !(its.typer & GITS_TYPER_VMOVP))
+		return SKIP("other vPEs, or an ITS list");
+
+	if (pkvm_its_mode() == PKVM_ITS_DIRECT)
+		ret = its_post(&its, &away, 1) ?: move_away(g, vpt);
+	else
+		ret = try_to_move(&away, &back);
+
+	return its_return(&its) ?: ret;
+}
+
+static int moved_resident_vpe(struct guest *g)
+{
+	return with_pinned_guest(g, move);
+}
+
 static const struct {
 	const char *name;
 	int (*fn)(struct guest *g);
@@ -937,6 +1100,8 @@ static const struct {
 	{ "remap_guest", remap_guest },
 	{ "doorbell", doorbell },
 	{ "two_vms", two_vms },
+	{ "stolen_vpe", stolen_vpe },
+	{ "moved_resident_vpe", moved_resident_vpe },
 	{ "killed", killed },
 };
 
@@ -957,12 +1122,13 @@ static int run(int (*fn)(struct guest *g))
 	struct guest g = {};
 	int ret;
 
+	provoked = 0;
 	ret = guest_start(&g, &devices[0]);
 	if (!ret)
 		ret = fn(&g);
 	guest_stop(&g);
 
-	refused = nr_refused() - refused;
+	refused = nr_refused() - refused - provoked;
 	if (refused)
 		ksft_print_msg("EL2 refused %llu commands\n", (unsigned long long)refused);
 
@@ -1126,7 +1292,13 @@ int main(int argc, char **argv)
 	if (!nr_devices)
 		ksft_exit_skip("no 82576 without a driver\n");
 
-	direct = injects_directly[mode];
+	if (its_find_staging(&its))
+		ksft_exit_fail_msg("no staging queue\n");
+	while (nr_rdists < MAX_RDISTS && !rdist_open(&rdists[nr_rdists], nr_rdists))
+		nr_rdists++;
+
+	/* If the ITSs are confined, EL2 refuses what GICv4.1 has in place of GICv4.0. */
+	direct = mode == PKVM_ITS_DIRECT || !(its.typer & GITS_TYPER_VMAPP);
 	ksft_print_msg("the ITSs are %s, MSIs must go %s\n", pkvm_its_mode_name(mode),
 		       direct ? "straight to the guest" : "through the host");
 
@@ -1138,6 +1310,8 @@ int main(int argc, char **argv)
 
 	for (i = 0; i < nr_devices; i++)
 		device_close(&devices[i]);
+	while (nr_rdists)
+		rdist_close(&rdists[--nr_rdists]);
 	its_close(&its);
 
 	ksft_finished();

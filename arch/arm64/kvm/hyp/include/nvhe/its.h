@@ -21,6 +21,8 @@
 
 #define ITS_FRAME_SIZE		SZ_64K
 
+struct hyp_vpe_map;
+
 /* A device is known to EL2 from its preparation until its memory is reclaimed. */
 enum hyp_its_device_state {
 	HYP_ITS_DEVICE_PREPARED,	/* no command has named it */
@@ -87,8 +89,9 @@ struct hyp_its_table {
  * @mem_lock:	serialises what changes the set of devices, and @held_pages. Taken before
  *		@lock, and before the locks of mem_protect.c
  * @lock:	protects the queue, the devices and the registers, once the host is
- *		deprivileged; before that the host's driver serialises its calls. No other
- *		lock is taken while it is held
+ *		deprivileged; before that the host's driver serialises its calls. Only
+ *		hyp_vpe::lock is taken while it is held
+ * @id:		its ID
  * @active:	EL2 commits commands. Set once, before the host is deprivileged
  * @suspended:	power may have been lost, and the host has not begun a new queue since
  * @nr_suspending: CPUs that may be about to suspend the system: the ITS stays disabled
@@ -119,8 +122,12 @@ struct hyp_its_table {
  *
  * @devices:	the device table, NULL if the ITS keeps it for itself
  * @flat_records: the devices by DeviceID, if there are no level-2 pages
+ * @vpes:	the table of vPEs, NULL if the ITS is not a GICv4.0 one
  * @nr_devices:	number of DeviceIDs
  * @nr_icids:	number of ICIDs
+ * @typer:	value of GITS_TYPER, with the driver's corrections
+ * @vlpi_rdbase_offset: added to RDbases in commands for vPEs
+ * @lpi_bits:	number of INTID bits
  * @nr_lpis:	end of the LPI range
  * @event_bits:	largest number of EventID bits
  * @itt_entry_size: bytes per ITT entry
@@ -132,6 +139,7 @@ struct hyp_its_table {
 struct hyp_its {
 	hyp_spinlock_t			mem_lock;
 	hyp_spinlock_t			lock;
+	u32				id;
 	bool				active;
 	bool				suspended;
 	u32				nr_suspending;
@@ -161,8 +169,12 @@ struct hyp_its {
 
 	struct hyp_its_table		*devices;
 	struct hyp_its_device		**flat_records;
+	struct hyp_its_table		*vpes;
 	u64				nr_devices;
 	u32				nr_icids;
+	u64				typer;
+	u64				vlpi_rdbase_offset;
+	u32				lpi_bits;
 	u32				nr_lpis;
 	u32				event_bits;
 	u32				itt_entry_size;
@@ -210,6 +222,8 @@ int its_check_level2(const struct hyp_its_table *table, u64 entry, phys_addr_t *
 struct hyp_its_device *its_init_device(struct hyp_its *its, u32 event_bits, phys_addr_t itt,
 				       enum hyp_its_device_state state);
 void its_start_queue(struct hyp_its *its, u32 slot);
+int its_prepare_vpe(struct hyp_its *its, u64 vpeid);
+bool its_has_unmapped_vpe(struct hyp_its *its, const struct hyp_vpe_map *map);
 
 /* its-cmd.c */
 struct hyp_its_device **its_find_device(const struct hyp_its *its, u64 dev_id);

@@ -6,13 +6,21 @@
 #ifndef __ARM64_KVM_NVHE_RDIST_H__
 #define __ARM64_KVM_NVHE_RDIST_H__
 
+#include <linux/irqchip/arm-gic-v3.h>
+#include <linux/sizes.h>
 #include <linux/types.h>
 
 #include <nvhe/spinlock.h>
 
+/* IHI 0069, GIC memory-mapped registers: the frames of a redistributor, 64K each */
+#define RDIST_SGI_BASE		SZ_64K
+#define RDIST_VLPI_BASE		SZ_128K
+
+struct hyp_vpe;
+
 /**
  * struct hyp_rdist - a confined redistributor
- * @lock:	serialises writes to the registers. No other lock is taken while it is held
+ * @lock:	serialises writes to the registers. Only hyp_vpe::lock is taken while it is held
  * @nr_row:	number of redistributors in the guarded region that begins with this one
  * @lpis:	@propbaser and @pendbaser are committed. If not, LPIs stay disabled for ever
  * @phys:	physical address of RD_base
@@ -25,7 +33,9 @@
  * @propbaser:	committed value of GICR_PROPBASER
  * @pendbaser:	committed value of GICR_PENDBASER, with PTZ clear: what the table holds
  *		after it has been in use is not known to be zero
- * @vpropbaser:	GICv4.1: value of GICR_VPROPBASER before EL2 cleared Valid, or 0
+ * @vpropbaser:	GICv4.1: value of GICR_VPROPBASER before EL2 cleared Valid, or 0. GICv4.0:
+ *		what the host has written last
+ * @vpe:	GICv4.0: the vPE that the virtual LPI frame has the address of, or NULL
  * @nr_writes:	writes that trapped
  * @nr_ignored:	those without effect
  */
@@ -41,11 +51,25 @@ struct hyp_rdist {
 	u64		propbaser;
 	u64		pendbaser;
 	u64		vpropbaser;
+	struct hyp_vpe	*vpe;
 	u64		nr_writes;
 	u64		nr_ignored;
 };
 
 int __pkvm_rdists_register(u64 pfn, u64 nr_pages);
 u64 __pkvm_rdists_stat(u32 nr);
+
+struct hyp_rdist *hyp_rdist_get(u32 nr);
+struct hyp_rdist *hyp_rdist_local(void);
+bool rdists_drive(phys_addr_t phys, u64 size);
+
+/* The redistributor as commands of an ITS with this GITS_TYPER name it, in bits [51:16] */
+static inline u64 rdist_rdbase(const struct hyp_rdist *rdist, u64 its_typer)
+{
+	if (its_typer & GITS_TYPER_PTA)
+		return rdist->phys;
+
+	return (u64)GICR_TYPER_CPU_NUMBER(rdist->typer) << 16;
+}
 
 #endif /* __ARM64_KVM_NVHE_RDIST_H__ */
