@@ -699,9 +699,19 @@ static void do_vpe_op(u8 choice)
 	default:
 		val = get(8);
 		if (rdist->vpes == ITS_NO_VPES || !(val & GICR_VPENDBASER_Valid))
-			write_rdist(rdist, SZ_128K + (get8() & 1 ? GICR_VPENDBASER : get(2)), val, 8);
+			write_rdist(rdist, SZ_128K + (get8() & 1 ? GICR_VPENDBASER : get(2)), val,
+				    8);
 		break;
 	}
+}
+
+static void wait_clean(struct rdist_model *rdist)
+{
+	u64 val;
+
+	do {
+		val = rdist_model_read(rdist, SZ_128K + GICR_VPENDBASER, 8);
+	} while (val & GICR_VPENDBASER_Dirty);
 }
 
 /* Nobody has a use for vPEs any more: all memory comes back. */
@@ -716,11 +726,9 @@ static void check_vpes(void)
 		if (rdist->vpes == ITS_NO_VPES)
 			continue;
 
-		while (rdist_model_read(rdist, SZ_128K + GICR_VPENDBASER, 8) & GICR_VPENDBASER_Dirty)
-			;
+		wait_clean(rdist);
 		write_rdist(rdist, SZ_128K + GICR_VPENDBASER, 0, 8);
-		while (rdist_model_read(rdist, SZ_128K + GICR_VPENDBASER, 8) & GICR_VPENDBASER_Dirty)
-			;
+		wait_clean(rdist);
 		if (rdist->vpendbaser & GICR_VPENDBASER_Valid)
 			mem_fail("a vPE remains resident");
 	}

@@ -42,10 +42,10 @@ u64 mem_read_once(const volatile void *from, size_t size);
 #undef WRITE_ONCE
 #define WRITE_ONCE(x, val)	((void)(*(volatile typeof(x) *)&(x) = (val)))
 
-#define smp_rmb()		do { } while (0)
-#define smp_wmb()		do { } while (0)
-#define rmb()			do { } while (0)
-#define wmb()			do { } while (0)
+#define smp_rmb()		do { } while (0)	/* one thread */
+#define smp_wmb()		do { } while (0)	/* one thread */
+#define rmb()			do { } while (0)	/* one thread */
+#define wmb()			do { } while (0)	/* one thread */
 
 /* EL2 would panic, so the test ends. */
 #define WARN_ON(cond)								\
@@ -61,11 +61,16 @@ u64 mem_read_once(const volatile void *from, size_t size);
 #define SHIM_CPUS		8
 extern unsigned int shim_cpu;
 
-#define DEFINE_PER_CPU(type, name)	typeof(type) name[SHIM_CPUS]
+#define DEFINE_PER_CPU(type, name)	typeof(type) (name)[SHIM_CPUS]
 #define this_cpu_ptr(var)		(&(*(var))[shim_cpu])
 #define read_cpuid_mpidr()		((u64)shim_cpu << 32 | shim_cpu)
-#define MPIDR_AFFINITY_LEVEL(mpidr, level) \
-	((mpidr) >> ((level) == 3 ? 32 : 8 * (level)) & 0xff)
+
+static inline u64 shim_affinity_level(u64 mpidr, unsigned int level)
+{
+	return mpidr >> (level == 3 ? 32 : 8 * level) & 0xff;
+}
+
+#define MPIDR_AFFINITY_LEVEL		shim_affinity_level
 
 void __noreturn __printf(1, 2) mem_fail(const char *fmt, ...);
 

@@ -871,7 +871,8 @@ static void b6_map_over_live(void)
 {
 	start_vpe();
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_vmapp(VPE, rdbase(1), vpt, BITS));
-	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_vmapp(VPE, rdbase(0), its_alloc_vpt(), BITS));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED,
+	       cmd_vmapp(VPE, rdbase(0), its_alloc_vpt(), BITS));
 }
 
 static void b7_reclaim_at_once(void)
