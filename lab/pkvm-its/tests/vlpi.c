@@ -414,7 +414,7 @@ static void takes_turns(void)
 static void release(void)
 {
 	u64 held = __pkvm_rdists_stat(PKVM_RDISTS_HELD_PAGES);
-	u64 size = its_staging_vpt_size(BITS);
+	u64 size = its_staging_vpt_size(BITS), at;
 
 	start_vpe();
 	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_HELD_PAGES),
@@ -432,7 +432,8 @@ static void release(void)
 	its_ring(its);
 	EXPECT(!__pkvm_vpe_reclaim(VPE));
 	expect_released();
-	EXPECT_EQ(mem_peek(vpt + BIT(BITS) / 8), 0);
+	for (at = 0; at < sizeof(struct hyp_vpe); at += sizeof(u64))
+		EXPECT_EQ(mem_peek(vpt + BIT(BITS) / 8 + at), 0);
 	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EINVAL);
 	EXPECT(!load(rdists[0]));
 	EXPECT(!__pkvm_vpe_prepare(VPE, vpt, vprop));
