@@ -563,14 +563,33 @@ static void left_behind(void)
 	REFUSE(its, PKVM_ITS_REFUSED_VPE_RESIDENT, cmd_vmovp(VPE, rdbase(2), BIT(5)));
 	EXPECT_EQ(msi(), VLPI_DELIVERED);
 
-	/* IDAI is what the redistributor says that has it now. */
-	rdists[0]->vpendbaser |= GICR_VPENDBASER_IDAI;
 	EXPECT(load_with(rdists[0], VPE + 1, other, vprop));
 	EXPECT(is_resident(rdists[0]));
+}
+
+/* IDAI is what the redistributor has said that had the vPE last, and no other. */
+static void idai_left_behind(void)
+{
+	phys_addr_t other;
+
+	start_vpe();
+	other = prepare(VPE + 1);
+	ACCEPT(its, cmd_vmapp(VPE + 1, rdbase(1), other, BITS));
+	EXPECT(load(rdists[0]));
 	put(rdists[0]);
-	put(rdists[1]);
+	ACCEPT(its, cmd_vmovp(VPE, rdbase(1), BIT(5)));
 	EXPECT(load(rdists[1]));
-	EXPECT(!(rdists[1]->vpendbaser & GICR_VPENDBASER_IDAI));
+	put(rdists[1]);
+	rdists[1]->vpendbaser |= GICR_VPENDBASER_IDAI;
+	EXPECT(load_with(rdists[1], VPE + 1, other, vprop));
+	put(rdists[1]);
+
+	ACCEPT(its, cmd_vmovp(VPE + 1, rdbase(0), BIT(5)));
+	EXPECT(load_with(rdists[0], VPE + 1, other, vprop));
+	put(rdists[0]);
+	ACCEPT(its, cmd_vmovp(VPE, rdbase(2), BIT(5)));
+	EXPECT(load(rdists[2]));
+	EXPECT(rdists[2]->vpendbaser & GICR_VPENDBASER_IDAI);
 }
 
 /* A redistributor that has said that its part of the table is not valid gets told so. */
@@ -1179,6 +1198,7 @@ const struct test vlpi_tests[] = {
 	TEST(dirty_takes_time),
 	TEST(migrates_in_a_hurry),
 	TEST(left_behind),
+	TEST(idai_left_behind),
 	TEST(along_with_vcpu),
 	TEST(idai),
 	TEST(lost),
