@@ -522,8 +522,6 @@ static void along_with_vcpu(void)
 	shim_cpu = 0;
 	vpe_put_local();
 	EXPECT(is_resident(rdists[3]));
-	vpe_load_local(vpropbaser(vprop), vpendbaser(vpt));
-	EXPECT(is_resident(rdists[3]));
 
 	/* A register that is trapped and a hypercall come to the same. */
 	put(rdists[3]);
@@ -536,6 +534,8 @@ static void along_with_vcpu(void)
 	vpe_load_local(vpropbaser(vprop + SZ_64K), VALID | vpendbaser(vpt));
 	EXPECT(!is_resident(rdists[3]));
 	vpe_load_local(vpropbaser(vprop), VALID | vpendbaser(vprop));
+	EXPECT(!is_resident(rdists[3]));
+	vpe_load_local(vpropbaser(vprop), vpendbaser(vpt));
 	EXPECT(!is_resident(rdists[3]));
 
 	/* A CPU without a redistributor of EL2's */
