@@ -425,6 +425,7 @@ static void release(void)
 	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
 	put(rdists[0]);
 	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
 	DISCARD(its, DEV, EVENT);
 	ACCEPT(its, cmd_vunmapp(VPE));
 	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
