@@ -10,11 +10,11 @@
  *
  * Assumed, and why that holds:
  *  - the records are those of its_init_device(): @event_bits from 1 to 16, an ITT aligned to
- *    256 bytes below 2^52 (prove_prepare() in memory.c);
+ *    256 bytes below 2^52 (prove_prepare());
  *  - the number of events is that of the bits that are set, as far as one bit shows. It is
  *    zero and so are all bits in a new record (its_init_device()); that a bit and the number
  *    only change together, by one, is proved here;
- *  - RDbases have bits [51:16] alone (prove_rdbases() in handover.c);
+ *  - RDbases have bits [51:16] alone: the hand-over checks that, which unit tests show;
  *  - there are 4 DeviceIDs and 3 RDbases at most. The code compares with these numbers, and
  *    its only loop halves an interval.
  */

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * its.c: any write to the control frame of an ITS, in any state of its queue.
+ *
+ * Proved: prove_cwriter(): no slot is written before the hardware has executed it; what is not
+ * pending holds a SYNC; each new slot holds what its_translate_cmd() made of the host's command,
+ * which was read once, or a SYNC if it was refused; the work is bounded by the length of
+ * the queue; a write that is ignored commits nothing, and one that is well-formed and overtakes
+ * nothing is not ignored; no memory changes hands.
+ * prove_registers(): GITS_CBASER and GITS_BASER<n> get the committed value and nothing else, while
+ * the ITS is quiescent; an ITS is enabled with everything in place alone; no other register is
+ * written; a new queue holds SYNCs alone, and all that may have been dropped counts as lost.
+ *
+ * Assumed, beside what queue.h assumes:
+ *  - the guard passes writes of 4 or 8 bytes that are naturally aligned and in the region, with
+ *    values of that size (prove_guard_abort());
+ *  - its_translate_cmd() changes nothing but the devices' records (prove_cmd()).
+ */
+
+#include "queue.h"
+
+static u64 staged[NR_CMDS][4], translated[NR_CMDS][4];
+static u8 nr_reads[NR_CMDS][4];
+static u32 nr_translated;
+static u64 verdict_sum;
+
+u64 mem_read_once(const volatile void *from, size_t size)
+{
+	u64 offset = (unsigned long)from - HOST_MEM, val = nondet_u64();
+	u32 slot = offset / CMD_SIZE % NR_CMDS, i = offset / 8 % 4;
+
+	prove(size == 8 && offset % 8 == 0 && offset < NR_CMDS * CMD_SIZE,
+	      "staging memory is read within the queue, and nothing else");
+	prove(!nr_reads[slot][i], "each doubleword is read once");
+	nr_reads[slot][i] = 1;
+
+	return staged[slot][i] = val;
+}
+
+/* By cmd.c */
+enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 *out)
+{
+	enum pkvm_its_verdict verdict = nondet_u8();
+	unsigned int i;
+
+	assume(verdict < PKVM_ITS_NR_VERDICTS);
+	prove(in[0] == staged[its->next][0] && in[1] == staged[its->next][1] &&
+	      in[2] == staged[its->next][2] && in[3] == staged[its->next][3],
+	      "what is checked is the host's command for this slot");
+	prove(!out[0] && !out[1] && !out[2] && !out[3], "the command for the hardware is zeroed");
+	prove(its->lock.held, "the lock is held");
+
+	for (i = 0; i < 4; i++)
+		out[i] = nondet_u64();
+
+	translated[its->next][0] = verdict ? 0x05 : out[0];
+	translated[its->next][1] = verdict ? 0 : out[1];
+	translated[its->next][2] = verdict ? rdbases[0] : out[2];
+	translated[its->next][3] = verdict ? 0 : out[3];
+	nr_translated++;
+
+	return verdict;
+}
+
+int __pkvm_host_donate_hyp(u64 pfn, u64 nr_pages)
+{
+	prove(false, "a write takes no memory");
+	return 0;
+}
+
+int __pkvm_hyp_donate_host(u64 pfn, u64 nr_pages)
+{
+	prove(false, "a write gives no memory back");
+	return 0;
+}
+
+void *hyp_phys_to_virt(phys_addr_t phys)
+{
+	prove(false, "a write looks at no other memory");
+	return NULL;
+}
+
+void kvm_flush_dcache_to_poc(void *addr, size_t size)
+{
+	prove(__CPROVER_same_object(addr, committed) && size == CMD_SIZE,
+	      "slots are cleaned, and nothing else");
+}
+
+void prove_cwriter(void)
+{
+	u64 offset = GITS_CWRITER, val = nondet_u64(), end;
+	unsigned int size = nondet_bool() ? 4 : 8, i = nondet_u8() % 4;
+	u32 slot = nondet_u8() % NR_CMDS, nr;
+
+	any_its();
+	if (size == 4) {
+		offset += 4 * nondet_bool();
+		assume(val <= GENMASK(31, 0));
+	}
+	end = val / CMD_SIZE;
+
+	its_guard_write(&its, offset, val, size);
+
+	reach(nr_translated == 3);
+	reach(nr_translated == 1 && hw.ahead == 2 && its.done != its_was.done);
+	reach(its.done != its_was.done && its.nr_synced == its_was.nr_synced);
+	reach(its.nr_synced == its_was.nr_committed - 1);
+	reach(its.writes_ignored != its_was.writes_ignored && end == 1 && its.active &&
+	      !its.suspended);
+	reach(!nr_translated && hw.nr_cwriter);
+
+	check_queue(slot);
+	nr = nr_translated;
+#ifndef BROKEN
+	prove(!is_pending(slot) || dword(committed, slot, i) == dword(committed_was, slot, i),
+	      "no slot is written before the hardware has executed it");
+#endif
+	prove(nr < NR_CMDS && its.nr_committed == its_was.nr_committed + nr &&
+	      distance(its_was.next, its.next) == nr, "each command is committed, and numbered");
+	prove(distance(its_was.next, slot) >= nr ||
+	      dword(committed, slot, i) == translated[slot][i],
+	      "what is committed is what was checked, or a SYNC");
+	prove(its.lost_from == its_was.lost_from && its.lost_to == its_was.lost_to &&
+	      its.suspended == its_was.suspended, "nothing gets lost");
+	prove(!hw.nr_ctlr && !hw.nr_cbaser && !hw.nr_baser, "no other register is written");
+
+	if (its.writes_ignored != its_was.writes_ignored) {
+		prove(its.writes_ignored == its_was.writes_ignored + 1, "a write counts once");
+		prove(!nr && !hw.nr_cwriter, "what is ignored commits nothing");
+#ifndef BROKEN
+		prove(!its.active || its.suspended || offset != GITS_CWRITER || end >= NR_CMDS ||
+		      val % CMD_SIZE || !hw.on ||
+		      distance(its_was.done, its_was.next) - hw.ahead +
+		      distance(its_was.next, end) >= NR_CMDS,
+		      "what is well-formed and overtakes nothing is not ignored");
+#endif
+	} else {
+		prove(its.active && !its.suspended && offset == GITS_CWRITER && end < NR_CMDS,
+		      "what is not well-formed is ignored");
+		prove(its.next == end && hw.nr_cwriter == 1 && hw.cwriter == end * CMD_SIZE,
+		      "GITS_CWRITER is written once, with what the host wants");
+	}
+}
+
+void prove_registers(void)
+{
+	u64 offset = nondet_u64(), val = nondet_u64(), nr = nondet_u64(), committed_ctlr;
+	unsigned int size = nondet_bool() ? 4 : 8, i = nondet_u8() % 4;
+	u32 slot = nondet_u8() % NR_CMDS;
+	bool was_lost;
+
+	any_its();
+	assume(offset < SZ_64K && offset % size == 0 && ALIGN_DOWN(offset, 8) != GITS_CWRITER);
+	assume(size == 8 || val <= GENMASK(31, 0));
+	hw.bases_read_well = true;
+	was_lost = nr >= its.lost_from && nr < its.lost_to;
+
+	its_guard_write(&its, offset, val, size);
+
+	reach(hw.nr_cbaser && its.lost_to == its_was.nr_committed && its_was.lost_to &&
+	      its_was.lost_to < its_was.nr_synced);
+	reach(hw.nr_cbaser && its_was.suspended && offset == GITS_CBASER + 4);
+	reach(hw.nr_ctlr && !(val & GITS_CTLR_ENABLE) && its.done != its_was.done);
+	reach(hw.nr_ctlr && (hw.ctlr & GITS_CTLR_ENABLE) && !(hw.first_ctlr & GITS_CTLR_ENABLE));
+	reach(hw.nr_baser && size == 4);
+	reach(its.writes_ignored != its_was.writes_ignored && offset == GITS_CTLR && its.active);
+
+	check_queue(slot);
+	prove(its.nr_committed == its_was.nr_committed && !nr_translated,
+	      "only GITS_CWRITER commits commands");
+	prove(hw.nr_ctlr + hw.nr_cbaser + hw.nr_baser <= 1 && hw.nr_cwriter == hw.nr_cbaser,
+	      "a write is one write, and that of GITS_CBASER begins a new queue");
+	prove(its.writes_ignored == its_was.writes_ignored +
+				    !(hw.nr_ctlr + hw.nr_cbaser + hw.nr_baser),
+	      "what has no effect is counted");
+	prove(its.nr_suspending == its_was.nr_suspending, "the host ends no suspend");
+	prove(its.active || (!hw.nr_ctlr && !hw.nr_cbaser && !hw.nr_baser),
+	      "an ITS that is not active is left alone");
+
+	if (hw.nr_cbaser) {
+		prove(ALIGN_DOWN(offset, 8) == GITS_CBASER && !its_was.nr_suspending,
+		      "GITS_CBASER is the host's, but for a suspend");
+		prove(!hw.cwriter && !its.next && !its.done && !its.suspended,
+		      "the queue begins anew, with no command");
+		prove(is_scrubbed(slot), "each slot holds a SYNC");
+		prove(!was_lost || its_may_be_lost(&its, nr), "what is lost stays so");
+		prove(nr < its_was.nr_synced || nr >= its_was.nr_committed ||
+		      its_may_be_lost(&its, nr), "what may not have been executed is lost");
+		prove(its_was.nr_synced != its_was.nr_committed || was_lost ||
+		      !its_may_be_lost(&its, nr), "nothing is lost if all had been executed");
+		return;
+	}
+
+	prove(its.lost_from == its_was.lost_from && its.lost_to == its_was.lost_to &&
+	      its.suspended == its_was.suspended, "nothing else loses commands");
+	prove(its.next == its_was.next, "nothing else moves the write pointer");
+#ifndef BROKEN
+	prove(!is_pending(slot) || dword(committed, slot, i) == dword(committed_was, slot, i),
+	      "no slot is written before the hardware has executed it");
+#endif
+
+	if (hw.nr_baser)
+		prove(ALIGN_DOWN(offset, 64) == GITS_BASER, "GITS_BASER<n> is the host's");
+	if (!hw.nr_ctlr)
+		return;
+
+	committed_ctlr = its.ctlr;
+	prove(offset == GITS_CTLR && size == 4, "GITS_CTLR is the host's");
+	/* Enabled, ImDe and the number of the ITS (IHI 0069, GITS_CTLR) */
+	prove(!((hw.ctlr ^ hw.first_ctlr) & ~0xf3ULL), "other bits of GITS_CTLR stay");
+	prove((hw.ctlr & 0xf0) == (committed_ctlr & 0xf0),
+	      "the number of the ITS is the committed one");
+	prove(!(hw.ctlr & 2) || ((committed_ctlr & 2) && (val & 2)),
+	      "ImDe takes a driver that has used it");
+	prove((hw.ctlr & 1) == (val & 1), "Enabled is the host's");
+#ifndef BROKEN
+	prove(!hw.on || (its_was.done + hw.ahead) % NR_CMDS == its.done,
+	      "what has been executed is known before the ITS is disabled");
+#endif
+	if ((hw.ctlr & 1) && !(hw.first_ctlr & 1)) {
+		prove(!its.nr_suspending && !its.suspended, "no ITS is enabled in a suspend");
+		prove(is_read_as_quiescent(), "... before it is quiescent");
+		prove(hw.read_cbaser == its.cbaser && hw.bases_read_well &&
+		      hw.nr_bases_read == GITS_BASER_NR_REGS, "... without the committed bases");
+		prove((hw.read_creadr & GENMASK_ULL(19, 5)) == its.done * CMD_SIZE &&
+		      (hw.read_cwriter & GENMASK_ULL(19, 5)) == its.next * CMD_SIZE,
+		      "... with other pointers than EL2's");
+	}
+}
+
+/* The system is suspended, and is not after all or comes back. */
+void prove_suspend(void)
+{
+	u32 slot = nondet_u8() % NR_CMDS;
+	bool ret;
+
+	any_its();
+	assume(its.nr_suspending < 4096);
+
+	ret = pkvm_its_suspend();
+
+	reach(ret && its.lost_to == its_was.nr_committed && its.active);
+	reach(!ret);
+	reach(ret && !its.active);
+
+	check_queue(slot);
+	prove(its.nr_committed == its_was.nr_committed, "only GITS_CWRITER commits commands");
+	prove(its.nr_suspending == its_was.nr_suspending + ret,
+	      "a suspend that is denied is undone");
+	prove(ret || (its.next == its_was.next && its.done == its_was.done &&
+		      its.lost_to == its_was.lost_to && its.suspended == its_was.suspended &&
+		      !hw.nr_cbaser), "... and changes nothing");
+	prove(ret || its.active, "what EL2 has not got keeps no system from being suspended");
+	prove(!hw.nr_ctlr && !hw.nr_baser, "no other register is written");
+	if (!ret || !its.active)
+		return;
+
+	prove(its.suspended && !its.next && !its.done && is_scrubbed(slot) && !hw.cwriter,
+	      "what is left behind is an empty queue of SYNCs");
+
+	pkvm_its_resume();
+	prove(its.nr_suspending == its_was.nr_suspending && its.suspended,
+	      "the queue stays empty until the host begins a new one");
+}
+
+/* The first state that there is, from whatever the driver has left in the queue */
+void prove_start(void)
+{
+	u32 slot = nondet_u8() % NR_CMDS, first = nondet_u8() % NR_CMDS;
+
+	any_its();
+	for (u32 i = 0; i < NR_CMDS; i++)
+		committed[i] = nondet_block();
+	its.nr_synced = 0;
+	its.lost_from = 0;
+	its.lost_to = 0;
+	its.suspended = false;
+
+	its_start_queue(&its, first);
+
+	reach(first == NR_CMDS - 1 && slot == 0);
+
+	prove(queue_holds(), "the invariant of the queue");
+	prove(its.next == first, "the first command goes where the driver is");
+	prove(slot == its.next || distance(its.done, slot) < distance(its.done, its.next),
+	      "what the driver has left counts as pending");
+}
