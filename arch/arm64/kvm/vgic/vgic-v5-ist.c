@@ -341,7 +341,8 @@ int vgic_v5_vmt_setup(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps,
  * An IRS can write to any memory, and the pKVM hypervisor does not check which addresses it gets.
  *
  * Context: process context, may sleep. KVM's mode must be final.
- * Return: -EOPNOTSUPP if pKVM is enabled, otherwise as vgic_v5_vmt_setup()
+ * Return: -EOPNOTSUPP if pKVM is enabled, with @vmt unchanged, which must not be used then;
+ *	otherwise as vgic_v5_vmt_setup()
  */
 int vgic_v5_vmt_init(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps,
 		     const struct gicv5_irs_vmt_ops *ops)
