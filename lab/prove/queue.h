@@ -17,7 +17,7 @@
  *  - the queue has 4 slots in place of 128 to 32768. The code compares with their number, and
  *    each loop goes over slots in order. So ITS_PENDING_MAX is not reached: beyond it EL2 looks at
  *    GITS_CREADR although there is room, which it does here when there is none;
- *  - CONFIG_PKVM_ITS_REFERENCE is off.
+ *  - the ITS has no vPEs, and CONFIG_PKVM_ITS_REFERENCE is off.
  */
 #ifndef __PROVE_QUEUE_H__
 #define __PROVE_QUEUE_H__
@@ -121,6 +121,7 @@ static void any_its(void)
 	u32 i;
 
 	its = nondet_its();
+	its.vpes = NULL;
 	its.lock.held = false;
 	its.mem_lock.held = false;
 	its.base = (void *)ITS_BASE;
