@@ -35,7 +35,7 @@ help:
 	@echo '  make bench      what confinement costs, in instructions and entries to EL2: table, JSON and plots'
 	@echo '  make bench-publish  the table and plots of the last make bench, into README.md and bench/'
 	@echo '  make lint       shellcheck, SPDX, checkpatch'
-	@echo '  make static     sparse, coccicheck, kernel-doc, htmldocs; gcc and clang with scripts/static.list (T=name)'
+	@echo '  make static     sparse, coccicheck, kernel-doc, htmldocs; gcc and clang with scripts/series/static.list (T=name)'
 	@echo '  make bisect     each patch that has changed (ALL=1: all; FROM=n: from patch n on): build, boot, test'
 	@echo '  make range-diff what has changed since FROM=, for the cover letter'
 	@echo '  make rebase     the series on another version of Linux, BASE=7.3.9'
@@ -53,8 +53,8 @@ help:
 	@echo '  KERNEL_TARBALL=file own source of Linux 7.3.y, for working without network'
 	@echo '  APPEND="..."        more kernel arguments'
 	@echo '  O=dir               in place of build/'
-	@echo '  T=name              one test of scripts/selftests.list'
-	@echo '  COMPARE=all         all of scripts/compare.list; ci is what is done in minutes'
+	@echo '  T=name              one test of scripts/tests/selftests.list'
+	@echo '  COMPARE=all         all of scripts/tests/compare.list; ci is what is done in minutes'
 	@echo '  DURATION=60         seconds of make soak and make fuzz'
 	@echo '  V=1  RFC=1          version and prefix of make submit'
 	@echo '  PART=core           make submit takes one part of letters/parts.list'
@@ -67,50 +67,50 @@ vars:
 	@bash -euc 'S=$(S); . $$S/lib.sh; ME=make; check_vars'
 
 deps: vars
-	@$(S)/deps
+	@$(S)/machine/deps
 
 tree: deps
-	@$(S)/tree
+	@$(S)/series/tree
 
 patches: vars
-	@$(S)/patches
+	@$(S)/series/patches
 
 build: tree
-	@$(S)/build
-	@$(S)/initramfs
+	@$(S)/machine/build
+	@$(S)/machine/initramfs
 
 shell: build
-	@$(S)/shell
+	@$(S)/machine/shell
 
 run: build
-	@$(S)/run
+	@$(S)/tests/run
 
 unit coverage fuzz mutants: tree
-	@$(S)/$@
+	@$(S)/lab/$@
 
 prove: tree
-	@$(S)/deps prove
-	@$(S)/prove $(if $(filter 1,$(ALL)),all,check)
-	@$(S)/protocol $(if $(filter 1,$(ALL)),all,check)
-	@$(if $(filter 1,$(ALL)),$(S)/prove faults)
+	@$(S)/machine/deps prove
+	@$(S)/lab/prove $(if $(filter 1,$(ALL)),all,check)
+	@$(S)/lab/protocol $(if $(filter 1,$(ALL)),all,check)
+	@$(if $(filter 1,$(ALL)),$(S)/lab/prove faults)
 
 corpus: tree
-	@$(S)/fuzz corpus
+	@$(S)/lab/fuzz corpus
 
 selftests: build
-	@$(S)/selftests
+	@$(S)/tests/selftests
 
 compare: build
-	@$(S)/compare
+	@$(S)/tests/compare
 
 soak: build
-	@$(S)/soak
+	@$(S)/tests/soak
 
 bench: build
-	@$(S)/bench
+	@$(S)/bench/bench
 
 bench-publish: vars
-	@$(S)/bench publish
+	@$(S)/bench/bench publish
 
 check: vars
 	@$(S)/check
@@ -119,34 +119,34 @@ check-all: tree
 	@$(S)/check-all
 
 fresh: vars
-	@$(S)/fresh
+	@$(S)/machine/fresh
 
 lint: tree
-	@$(S)/lint
+	@$(S)/series/lint
 
 static: tree
-	@$(S)/deps static
-	@$(S)/static
+	@$(S)/machine/deps static
+	@$(S)/series/static
 
 bisect: tree
-	@$(S)/bisect
+	@$(S)/series/bisect
 
 submit: tree
-	@$(S)/deps submit
-	@$(S)/submit
+	@$(S)/machine/deps submit
+	@$(S)/series/submit
 
 range-diff: tree
-	@$(S)/range-diff
+	@$(S)/series/range-diff
 
 # KERNEL_TARBALL is the new base here.
 rebase: vars
-	@$(S)/rebase
+	@$(S)/series/rebase
 
 doctor:
-	@$(S)/doctor
+	@$(S)/machine/doctor
 
 clean: vars
-	@$(S)/clean
+	@$(S)/machine/clean
 
 distclean: vars
-	@$(S)/clean all
+	@$(S)/machine/clean all
