@@ -239,7 +239,8 @@ void its_mmio_write(volatile void *addr, u64 val, unsigned int size)
 		      "no other register is written");
 		prove(its.tables[i].baser && val == its.tables[i].baser,
 		      "GITS_BASER<n> gets the committed value");
-		prove(is_read_as_quiescent(), "GITS_BASER<n> is written while the ITS is quiescent");
+		prove(is_read_as_quiescent(),
+		      "GITS_BASER<n> is written while the ITS is quiescent");
 		hw.nr_baser++;
 	}
 }
