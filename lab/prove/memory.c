@@ -257,7 +257,8 @@ void prove_prepare(void)
 		      "no other level-1 entry changes");
 
 	if (ret) {
-		prove(dev_id >= NR_DEVICES || records[dev_id] == was, "a refusal changes no record");
+		prove(dev_id >= NR_DEVICES || records[dev_id] == was,
+		      "a refusal changes no record");
 		return;
 	}
 
