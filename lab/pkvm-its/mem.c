@@ -485,7 +485,7 @@ int hyp_pin_shared_mem(void *from, void *to)
 		return -ENOMEM;
 
 	for (phys = start; phys < start + size; phys += PAGE_SIZE) {
-		if (!mem_page(phys)->shared)
+		if (!mem_page(phys) || !mem_page(phys)->shared)
 			return -EPERM;
 	}
 
