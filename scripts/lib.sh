@@ -22,8 +22,9 @@ RESULTS=${RESULTS:-$O/results}
 export CPU_GIVEN=${CPU_GIVEN-${CPU:-}} GIC_GIVEN=${GIC_GIVEN-${GIC:-}} SMP_GIVEN=${SMP_GIVEN-${SMP:-}}
 export MEM_GIVEN=${MEM_GIVEN-${MEM:-}}
 CPU=${CPU:-max} GIC=${GIC:-3} SMP=${SMP:-4} CONFIG=${CONFIG:-base}
-# The sanitizers of the debug kernel need memory of their own.
-if [ "$CONFIG" = debug ]; then MEM=${MEM_GIVEN:-2048}; else MEM=${MEM_GIVEN:-1024}; fi
+# The sanitizers of the debug kernel need memory of their own. With pages of 64K and 1024 MiB or less, EL2 panics in nVHE as
+# KVM is initialised, without the series as well.
+case $CONFIG in debug|64k) MEM=${MEM_GIVEN:-2048} ;; *) MEM=${MEM_GIVEN:-1024} ;; esac
 APPEND=${APPEND:-} KERNEL_TREE=${KERNEL_TREE:-} KERNEL_TARBALL=${KERNEL_TARBALL:-} T=${T:-} GDB=${GDB:-} QEMU=${QEMU:-}
 DURATION=${DURATION:-60}
 CHECK_ALL_PARTS="16k 64k qemu-10.0 qemu-11.1 soak debug-nvhe debug-gic4 neoverse-n1 gic3 gic4 fuzz mutants prove"
