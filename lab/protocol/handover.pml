@@ -144,7 +144,7 @@ inline swap(its)
 	staged[its] = true
 }
 
-/* its_try_activate(): with the lock held, so that nobody sends */
+/* its_try_activate(): with the lock held, so that no CPU sends */
 inline activate(its, result)
 {
 	atomic {

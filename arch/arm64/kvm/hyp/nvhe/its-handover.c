@@ -7,7 +7,7 @@
  * driver must not leave a hole. From activation on, EL2 owns the memory that the hardware
  * reads and writes, and the control frame is a guarded MMIO region.
  *
- * Nothing in here can be called by a host that is deprivileged.
+ * The hypercalls in here are refused once the host is deprivileged.
  */
 
 #include <linux/bitfield.h>
@@ -238,7 +238,7 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	return its_take_level2_pages(its, table, size / GITS_LVL1_ENTRY_SIZE);
 }
 
-/* GICv4.1 is told by the format of VMAPP. */
+/* GITS_TYPER.VMAPP is set if VMAPP has the format of GICv4.1. */
 static bool its_is_gicv4_0(u64 typer)
 {
 	return (typer & (GITS_TYPER_VLPIS | GITS_TYPER_VMAPP)) == GITS_TYPER_VLPIS;

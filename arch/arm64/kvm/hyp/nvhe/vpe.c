@@ -117,7 +117,7 @@ static void vpe_link(u64 vpeid, struct hyp_vpe *vpe)
 
 	vpe->next = *chain;
 
-	/* The record is complete before anybody finds it. */
+	/* The record is complete before it can be found. */
 	smp_wmb();
 	WRITE_ONCE(*chain, vpe);
 	WRITE_ONCE(hyp_vpes->by_id[vpeid], vpe);
