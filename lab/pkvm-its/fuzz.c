@@ -96,6 +96,9 @@ static bool gic_confined, gic_refused, gic_again;
 /* A command was lost with its queue, so devices and memory may stay with EL2 for good. */
 static bool lost;
 
+/* A bit for each vPEID that has been prepared */
+static u64 vpes_prepared[BIT(16) / 64];
+
 static struct {
 	u64		at;
 	phys_addr_t	phys;
@@ -612,12 +615,17 @@ static struct cmd get_vcmd(void)
 
 static void prepare_vpe(u64 id, phys_addr_t vpt, phys_addr_t vprop)
 {
+	int ret;
+
 	if (its->cfg.vpes.indirect && id < BIT(16) && get8() & 1)
 		its_stage_level1_entry(its, BASER_VPES, id,
 				       (blocks + get8() % NR_BLOCKS * BLOCK_SIZE) |
 				       GITS_BASER_VALID);
+	ret = __pkvm_vpe_prepare(id, vpt, vprop);
+	if (!ret)
+		vpes_prepared[id / 64] |= BIT_ULL(id % 64);
 	say("prepare vPE %llx at 0x%llx, 0x%llx: %d\n", (unsigned long long)id,
-	    (unsigned long long)vpt, (unsigned long long)vprop, __pkvm_vpe_prepare(id, vpt, vprop));
+	    (unsigned long long)vpt, (unsigned long long)vprop, ret);
 }
 
 /* Whose vCPU the CPU runs is known if the vPE becomes resident. */
@@ -716,7 +724,7 @@ static void wait_clean(struct rdist_model *rdist)
 	} while (val & GICR_VPENDBASER_Dirty);
 }
 
-/* Nobody has a use for vPEs any more: all memory comes back. */
+/* No vPE is in use any more: all memory comes back. */
 static void check_vpes(void)
 {
 	unsigned int i;
@@ -735,13 +743,16 @@ static void check_vpes(void)
 			mem_fail("a vPE remains resident");
 	}
 
-	for (id = 0; id < BIT(16); id++) {
-		if (!vpe_get(id))
-			continue;
+	for (i = 0; i < ARRAY_SIZE(vpes_prepared); i++) {
+		for (; vpes_prepared[i]; vpes_prepared[i] &= vpes_prepared[i] - 1) {
+			id = i * 64 + __builtin_ctzll(vpes_prepared[i]);
+			if (!vpe_get(id))
+				continue;
 
-		unmap_vpe(id);
-		if (__pkvm_vpe_reclaim(id) && !lost)
-			mem_fail("the memory of vPE %llx leaked", (unsigned long long)id);
+			unmap_vpe(id);
+			if (__pkvm_vpe_reclaim(id) && !lost)
+				mem_fail("the memory of vPE %llx leaked", (unsigned long long)id);
+		}
 	}
 }
 
@@ -1093,6 +1104,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	input_end = data + size;
 	nr_runs++;
 	lost = false;
+	memset(vpes_prepared, 0, sizeof(vpes_prepared));
 	gic_confined = false;
 	gic_refused = false;
 	gic_again = false;

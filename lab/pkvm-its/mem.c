@@ -266,11 +266,27 @@ bool mem_host_read(phys_addr_t phys, u64 *val)
 	return true;
 }
 
+static NO_ASAN void raw_fill(u8 *to, u64 val, size_t size)
+{
+	volatile u64 *at = (volatile u64 *)to;
+
+	for (; size; size -= sizeof(val))
+		*at++ = val;
+}
+
 bool mem_host_fill(phys_addr_t phys, u64 size, u64 val)
 {
-	for (; size; size -= sizeof(val), phys += sizeof(val)) {
+	struct mem_bank *bank;
+	u64 part;
+
+	for (; size; size -= part, phys += part) {
 		if (!mem_host_write(phys, val))
 			return false;
+
+		part = min(size, PAGE_SIZE - (phys & (PAGE_SIZE - 1)));
+		bank = find_bank(phys);
+		raw_fill(bank->cached + (phys - bank->start), val, part);
+		raw_fill(bank->behind + (phys - bank->start), val, part);
 	}
 
 	return true;
