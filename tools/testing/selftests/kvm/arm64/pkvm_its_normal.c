@@ -528,10 +528,6 @@ out:
 	return ret;
 }
 
-/*
- * Goes as far as what happens with interrupts off on the last CPU, the ITS
- * driver's part of it, and back.
- */
 static int suspend(void)
 {
 	struct vdev v;
@@ -544,19 +540,13 @@ static int suspend(void)
 	if (ret)
 		return ret;
 
-	/* How long the kernel stays there, in seconds. */
-	sysfile_set("/sys/module/hibernate/parameters/pm_test_delay", "0");
-
 	for (i = 0; i < 2 && !ret; i++) {
 		ret = edu_msi(&v);
 		if (!ret)
-			ret = sysfile_write("/sys/power/pm_test", "core");
-		if (!ret)
-			ret = sysfile_write("/sys/power/state", "disk");
+			ret = system_suspend();
 		if (!ret)
 			ret = edu_msi(&v);
 	}
-	sysfile_write("/sys/power/pm_test", "none");
 	vdev_close(&v);
 
 	return ret;

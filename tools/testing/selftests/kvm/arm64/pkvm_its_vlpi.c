@@ -6,7 +6,8 @@
  * sees no difference, but the host does: its own count of the interrupt stays the same.
  * Each case compares the interrupts that the guest has taken with those that the host
  * has counted, while the guest moves the interrupt, the host moves the vCPU, either of
- * them unmaps and remaps the interrupt, the vCPU sleeps, or a VM is killed.
+ * them unmaps and remaps the interrupt, the vCPU sleeps, its CPU goes off line, the
+ * system is suspended, or a VM is killed.
  *
  * If MSIs are not injected directly, they must still arrive, each through the host.
  *
@@ -51,6 +52,7 @@
 #define NR_DEVICES		2
 #define NR_MSIS			20
 #define NR_REMAPS		20
+#define NR_OFFLINES		10
 #define MAX_TRIES		(10 * NR_MSIS)
 
 #define DEVICE_ID_82576		0x10c9
@@ -743,6 +745,53 @@ static int migration(struct guest *g)
 	return expect(g, &from, tries, 0, through_host(tries)) ?: ret;
 }
 
+/* The CPU of the vCPU goes off line, and comes back. */
+static int cpu_offline(struct guest *g)
+{
+	unsigned int cpus = sysconf(_SC_NPROCESSORS_ONLN), i;
+	struct counts from;
+	cpu_set_t all;
+	int ret;
+
+	if (cpus < 2)
+		return SKIP("one CPU");
+
+	ret = -pthread_getaffinity_np(pthread_self(), sizeof(all), &all);
+	count(g, &from);
+	for (i = 0; i < NR_OFFLINES && !ret; i++) {
+		/* The vCPU is on the last CPU, but not bound to it when that goes away. */
+		ret = give_cpu(g, cpus - 1, cpus) ?: raise_msi(g, 0);
+		if (!ret)
+			ret = -pthread_setaffinity_np(g->runners[0].thread, sizeof(all), &all);
+		if (!ret)
+			ret = cpu_set_online(cpus - 1, false);
+		if (ret)
+			break;
+
+		ret = raise_msi(g, 0);
+		if (cpu_set_online(cpus - 1, true))
+			ret = -EIO;
+	}
+	pthread_setaffinity_np(pthread_self(), sizeof(all), &all);
+
+	return expect(g, &from, 2 * NR_OFFLINES, 0, through_host(2 * NR_OFFLINES)) ?: ret;
+}
+
+/* The system is suspended while the vPEs are mapped. */
+static int suspend(struct guest *g)
+{
+	struct counts from;
+	int ret;
+
+	if (access("/sys/power/pm_test", W_OK))
+		return SKIP("no CONFIG_PM_DEBUG");
+
+	count(g, &from);
+	ret = raise_msis(g, NR_MSIS) ?: system_suspend() ?: raise_msis(g, NR_MSIS);
+
+	return expect(g, &from, 2 * NR_MSIS, 0, through_host(2 * NR_MSIS)) ?: ret;
+}
+
 static int reattach(struct guest *g)
 {
 	guest_detach(g);
@@ -1100,6 +1149,8 @@ static const struct {
 	{ "remap_guest", remap_guest },
 	{ "doorbell", doorbell },
 	{ "two_vms", two_vms },
+	{ "cpu_offline", cpu_offline },
+	{ "suspend", suspend },
 	{ "stolen_vpe", stolen_vpe },
 	{ "moved_resident_vpe", moved_resident_vpe },
 	{ "killed", killed },

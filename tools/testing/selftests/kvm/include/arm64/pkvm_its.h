@@ -299,6 +299,7 @@ int pci_irqs(const struct pci_dev *pci, unsigned long *irqs, int max);
 int irq_set_cpu(unsigned long irq, unsigned int cpu);
 bool cpu_is_online(unsigned int cpu);
 int cpu_set_online(unsigned int cpu, bool online);
+int system_suspend(void);
 
 int disk_name(const char *bdf, char *name, size_t size, bool wait);
 int disks_find(struct pci_dev *pci, int max);

@@ -577,6 +577,29 @@ bool cpu_is_online(unsigned int cpu)
 	return sysfile_read(path, buf, sizeof(buf)) == 1 && buf[0] == '1';
 }
 
+/**
+ * system_suspend() - Suspend the system and wake it up
+ *
+ * Goes as far as what happens with interrupts off on the last CPU, the ITS driver's part
+ * of it, and back: this needs CONFIG_PM_DEBUG.
+ *
+ * Return: 0, -ENOENT without CONFIG_PM_DEBUG, or another error.
+ */
+int system_suspend(void)
+{
+	int ret;
+
+	/* How long the kernel stays there, in seconds. */
+	ret = sysfile_set("/sys/module/hibernate/parameters/pm_test_delay", "0");
+	if (!ret)
+		ret = sysfile_write("/sys/power/pm_test", "core");
+	if (!ret)
+		ret = sysfile_write("/sys/power/state", "disk");
+	sysfile_write("/sys/power/pm_test", "none");
+
+	return ret;
+}
+
 /*
  * LPIs that can be seen to arrive
  *
