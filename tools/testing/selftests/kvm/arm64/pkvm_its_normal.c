@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include <linux/compiler.h>
+#include <linux/sizes.h>
 
 #include "gic_v3.h"
 #include "kselftest.h"
@@ -45,6 +46,7 @@
 #define REBIND_ROUNDS		4
 #define HOTPLUG_ROUNDS		50
 #define SHARED_ROUNDS		60
+#define REFUSED_LPIS		SZ_64K
 
 static struct pci_dev devices[MAX_DEVICES];
 static int nr_devices;
@@ -352,10 +354,24 @@ static int edu_affinity(void)
 	return ret;
 }
 
+/* One for each vector of the NVMe controller */
+static int events[MAX_VECTORS];
+static int nr_events;
+
+static int open_events(int nr)
+{
+	int ret = 0;
+
+	if (nr > nr_events) {
+		ret = events_open(events + nr_events, nr - nr_events);
+		nr_events = nr;
+	}
+
+	return ret;
+}
+
 static int churn(const struct pci_dev *pci, int rounds)
 {
-	static int events[MAX_VECTORS];
-	static int nr_events;
 	struct vdev v;
 	int i, nr, ret;
 
@@ -367,10 +383,8 @@ static int churn(const struct pci_dev *pci, int rounds)
 	if (nr <= 0)
 		ret = -ENODEV;
 
-	if (!ret && !pci->edu && nr_events < nr) {
-		ret = events_open(events + nr_events, nr - nr_events);
-		nr_events = nr;
-	}
+	if (!ret && !pci->edu)
+		ret = open_events(nr);
 
 	for (i = 0; i < rounds && !ret; i++) {
 		/* What edu sends goes to the event that edu_msi() waits for. */
@@ -388,6 +402,63 @@ static int churn(const struct pci_dev *pci, int rounds)
 			ret = -EBUSY;
 	}
 	vdev_close(&v);
+
+	return ret;
+}
+
+static int map_device(struct its *its, const struct pci_dev *pci, u64 itt, bool valid)
+{
+	struct its_cmd cmd = its_cmd_mapd(pci_requester_id(pci), 1, itt, valid);
+	int ret;
+
+	ret = its_post(its, &cmd, 1);
+
+	return its_return(its) ?: ret;
+}
+
+/*
+ * The hypervisor refuses the memory of a device that is mapped already. The driver gets an
+ * error each time, and keeps nothing: LPIs would run out. Has to come first: a device that
+ * has had vectors stays mapped by the driver.
+ */
+static int refused_device(void)
+{
+	const struct pci_dev *pci = find_device(false);
+	u64 itt = pages_alloc(0);
+	struct its its = {};
+	struct vdev v;
+	int i, nr, ret;
+
+	if (!pci)
+		return SKIP("no NVMe controller that is not in use");
+	if (access(PKVM_HOST_DEBUGFS, X_OK))
+		return SKIP("no CONFIG_TEST_PKVM_HOST");
+
+	ret = its_open(&its, 0);
+	if (ret)
+		return ret;
+	ret = its_find_staging(&its) ?: vdev_open(&v, pci);
+	if (ret)
+		goto out;
+
+	nr = vdev_nr_vectors(&v);
+	ret = nr > 0 ? open_events(nr) : -ENODEV;
+	if (!ret)
+		ret = map_device(&its, pci, itt, true);
+	if (ret)
+		goto out_vdev;
+
+	for (i = 0; i < REFUSED_LPIS / nr && !ret; i++) {
+		if (!vdev_vectors(&v, 0, nr, events, MAX_VECTORS))
+			ret = -EPROTO;
+	}
+	ret = map_device(&its, pci, itt, false) ?: ret;
+	if (!ret)
+		ret = vdev_vectors(&v, 0, nr, events, MAX_VECTORS);
+out_vdev:
+	vdev_close(&v);
+out:
+	its_close(&its);
 
 	return ret;
 }
@@ -617,6 +688,7 @@ static const struct {
 	{ "shared_device_id", shared_device_id },
 	{ "edu_msi_eventfd", edu_msi_eventfd, true },
 	{ "edu_affinity", edu_affinity, true },
+	{ "refused_device", refused_device, true, true },
 	{ "nvme_msix_churn", nvme_msix_churn, true },
 	{ "parallel_churn", parallel_churn, true },
 	{ "cpu_hotplug", cpu_hotplug, true },
