@@ -179,6 +179,8 @@ tree_vars() {
 		SUFFIX=-$id SRC=$O/linux-$id
 	fi
 	TREE_STAMP=$SRC.stamp
+	# The kernel's parser of KTAP
+	export PYTHONPATH=$SRC/tools/testing/kunit
 }
 
 # fragments CONFIG: the files that a configuration consists of

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Read, complete and add up KTAP results.
+"""Read, complete and add up KTAP results, which the kernel's kunit_parser parses: PYTHONPATH has its tools/testing/kunit.
 
 ktap.py finish OUT --in FILE --log CONSOLE --status N --mode MODE [--allow PATTERNS]
     Copy the test's own KTAP to OUT, checked against its plan, with two lines more: how the boot ended and
@@ -16,16 +16,22 @@ PATTERNS: "regex => reason" separated by " ;; "; with "off:" or "on:" in front o
 """
 import argparse
 import glob
+import io
 import json
 import os
 import re
 import sys
 
+sys.dont_write_bytecode = True
+import kunit_parser  # noqa: E402
+from kunit_parser import TestStatus  # noqa: E402
+from kunit_printer import Printer  # noqa: E402
+
 EX_TEST, EX_SPLAT = 110, 116
 ENDS = {111: "kernel panic", 112: "EL2 panic", 113: "deadline", 114: "QEMU failure", 115: "guest gone without status"}
-RESULT = re.compile(r"^(\s*)(not ok|ok)\b\s*(\d+)?\s*(?:-\s+)?(.*)$")
-PLAN = re.compile(r"^(\s*)1\.\.(\d+)\s*(#\s*SKIP\b.*)?", re.I)
-SKIP = re.compile(r"#\s*SKIP\b", re.I)
+RESULT = re.compile(r"\s*(not )?ok\b")
+PLAN = re.compile(r"1\.\.(\d+)(?: # SKIP (.*))?")
+SKIP = re.compile(r"\s*#\s*SKIP\b\s*", re.I)
 
 # What must not be in a kernel log, whoever caused it. splat-samples has the lines that each of them is for.
 SPLATS = [re.compile(p) for p in (
@@ -44,65 +50,41 @@ LAST = re.compile(r"reboot: Power down")
 KERNEL = re.compile(r"\[\s*\d+\.\d{6}\](?:\[\s*[TC]\d+\])?\s?(.*)$")
 
 
-class Level:
-    def __init__(self, indent):
-        self.indent, self.plan, self.count = indent, None, 0
+def below(test):
+    for t in test.subtests:
+        yield t
+        yield from below(t)
 
 
 def parse(lines):
-    """Return (passed, failed, skipped, problems). Only leaves count; a line that sums up a nested block does not."""
-    passed, failed, skipped, problems = [], [], [], []
-    stack = []
-
-    def close(level):
-        if level.plan is None:
-            # Parametrised KUnit tests have none.
-            if level.count and level.indent == 0:
-                problems.append("no plan line")
-        elif level.plan != level.count:
-            problems.append("plan is 1..%d and %d results came" % (level.plan, level.count))
-
-    def at(indent):
-        nested = False
-        while stack and stack[-1].indent > indent:
-            close(stack.pop())
-            nested = True
-        if not stack or stack[-1].indent < indent:
-            stack.append(Level(indent))
-        return stack[-1], nested
-
-    for line in lines:
-        m = PLAN.match(line)
-        if m:
-            level, _ = at(len(m.group(1)))
-            level.plan = int(m.group(2))
-            if level.plan == 0:
-                skipped.append((m.group(3) or "empty plan").strip())
-            continue
-        if line.lstrip().startswith("Bail out!"):
-            problems.append(line.strip())
-            continue
-        m = RESULT.match(line)
-        if not m:
-            continue
-        level, nested = at(len(m.group(1)))
-        level.count += 1
-        name = m.group(4).strip()
-        if m.group(3) and int(m.group(3)) != level.count:
-            problems.append("result %s came as number %d: %s" % (m.group(3), level.count, name))
-        if nested:
-            if m.group(2) == "not ok" and not failed:
-                failed.append(name)
-            continue
-        if SKIP.search(name):
-            skipped.append(name)
-        elif m.group(2) == "ok":
-            passed.append(name)
-        else:
-            failed.append(name)
-    while stack:
-        close(stack.pop())
-    return passed, failed, skipped, problems
+    """Return (passed, failed, skipped, problems): names of the leaves, and what is wrong with the KTAP itself."""
+    lines = [SKIP.sub(" # SKIP ", l) for l in lines]
+    plans = [m for m in map(PLAN.match, lines) if m]
+    results = [l for l in lines if RESULT.match(l)]
+    problems = [l.strip() for l in lines if l.lstrip().startswith("Bail out!")]
+    if not results:
+        if [m.group(1) for m in plans] == ["0"]:
+            return [], [], [plans[0].group(2) or "empty plan"], problems
+        return [], [], [], problems + ["the test printed no results"]
+    # A plan may come last; kunit_parser wants it first.
+    if PLAN.match(lines[-1]):
+        lines.insert(1, lines.pop())
+    printed = io.StringIO()
+    top = kunit_parser.parse_run_tests(lines, Printer(output=printed))
+    problems += dict.fromkeys(re.findall(r"\[ERROR\] Test: (.*)", printed.getvalue()))
+    # It can do without a plan, and ignores what comes before the version or beyond the plan.
+    count = sum(1 for l in results if not l[0].isspace())
+    if [int(m.group(1)) for m in plans] != [count]:
+        problems.append("%s and %d results came" % (" and ".join(m.group().strip() for m in plans) or "no plan line", count))
+    tests = list(below(top))
+    if len(tests) < len(results):
+        problems.append("%d of %d results count" % (len(tests), len(results)))
+    named = {s: [t.name for t in tests if t.status == s and not t.subtests] for s in TestStatus}
+    failed = named[TestStatus.FAILURE] or [t.name for t in tests if t.status == TestStatus.FAILURE]
+    skipped = [t.skip_reason or t.name for t in tests if t.status == TestStatus.SKIPPED and not t.subtests]
+    if not top.ok_status() and not failed and not problems:
+        problems.append(top.status.name)
+    return named[TestStatus.SUCCESS], failed, skipped, problems
 
 
 def read_lines(path):
@@ -159,8 +141,6 @@ def scan(log, rules):
 def finish(args):
     lines = [l for l in read_lines(args.input) if l.strip()]
     passed, failed, skipped, problems = parse(lines)
-    if not passed and not failed and not skipped:
-        problems.append("the test printed no results")
     whole_skip = bool(skipped) and not passed and not failed and args.status == 4
     body = [l for l in lines if not re.match(r"^(TAP|KTAP) version|^1\.\.", l)]
     count = sum(1 for l in body if re.match(r"^(not )?ok\b", l))
@@ -174,7 +154,7 @@ def finish(args):
         extra.append("%sok %d %s" % ("" if good else "not ", count, name))
 
     if whole_skip:
-        extra.append("ok %d %s # SKIP %s" % (count + 1, "test", re.sub(r"^#\s*SKIP\s*", "", skipped[-1], flags=re.I)))
+        extra.append("ok %d %s # SKIP %s" % (count + 1, "test", skipped[-1]))
         count += 1
     for p in problems:
         add(False, "KTAP: " + p)
