@@ -204,7 +204,7 @@ series_files() { patch_files "$PATCHES"; }
 lab_files()    { patch_files "$LAB/patches"; }
 
 # A part of the series is sent by itself; letters/parts.list says where it begins and what it needs.
-parts() { sed -n '/^#/!s/ *| */\t/gp' "$TOP/letters/parts.list"; }
+parts() { "$SCRIPTS/rows" "$TOP/letters/parts.list"; }
 part_names() { parts | cut -f1 | xargs; }
 
 # parts_below PART: what it needs, the first part first

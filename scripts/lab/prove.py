@@ -22,22 +22,15 @@ MEMORY_MAX = 10 << 30
 RESULT = re.compile(r"^\[(\S+)\] (?:line (\d+) )?(.*): (SUCCESS|FAILURE|UNKNOWN|ERROR)$")
 
 
-def read_table(path, columns):
-    rows = []
-    with open(path) as f:
-        for line in f:
-            if line.strip() and not line.startswith("#"):
-                row = [part.strip() for part in line.split("|")]
-                if len(row) != columns:
-                    sys.exit("%s: cannot read: %s" % (path, line.strip()))
-                rows.append(row)
-    return rows
+def rows(path):
+    reader = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../rows")
+    return [line.split("\t") for line in subprocess.check_output([reader, path], text=True).splitlines()]
 
 
 def extract(tree, table, target):
     """Writes the functions that the table names, as they are in the tree, to the target directory."""
     os.makedirs(target, exist_ok=True)
-    for name, source, functions in read_table(table, 3):
+    for name, source, functions in rows(table):
         with open(os.path.join(tree, source)) as f:
             text = f.read()
         with open(os.path.join(target, name), "w") as f:
@@ -170,7 +163,7 @@ def prove_all(args, prover, harnesses):
 def seed_all(args, prover, harnesses):
     faults = {m[0]: m for path in args.mutants for m in mutants.read_list(path)}
     by_name = {h[0]: h for h in harnesses}
-    rows = [r for r in read_table(os.path.join(args.dir, "mutants"), 2) if args.only in r[0] + " " + r[1]]
+    faulty = [r for r in rows(os.path.join(args.dir, "mutants")) if args.only in r[0] + " " + r[1]]
     trees, results = [], {}
     for n in range(args.jobs):
         trees.append(os.path.join(args.work, str(n)))
@@ -183,7 +176,7 @@ def seed_all(args, prover, harnesses):
                 shutil.copy2(source, target)
 
     def work(n, i):
-        fault, harness = rows[i]
+        fault, harness = faulty[i]
         wrong, remark, text, path = None, None, None, None
         start = time.time()
         try:
@@ -204,8 +197,8 @@ def seed_all(args, prover, harnesses):
         print("    %-5s %s: %s (%d s)" % ("FAIL" if wrong else "ok", fault, wrong or results[i][2],
                                           time.time() - start), file=sys.stderr, flush=True)
 
-    in_parallel(args.jobs, work, range(len(rows)))
-    return [results[i] for i in range(len(rows))]
+    in_parallel(args.jobs, work, range(len(faulty)))
+    return [results[i] for i in range(len(faulty))]
 
 
 def main():
@@ -218,7 +211,7 @@ def main():
     parser.add_argument("--only", default="")
     args = parser.parse_args()
 
-    harnesses = read_table(os.path.join(args.dir, "list"), 5)
+    harnesses = rows(os.path.join(args.dir, "list"))
     prover = Prover(args)
     os.makedirs(args.log, exist_ok=True)
     if args.target == "faults":

@@ -79,8 +79,8 @@ def judge(base, runs, complaints=()):
 
 
 def read_rows(programs):
-    with open(os.path.join(HERE, "compare.list")) as f:
-        rows = [Row(*(c.strip() for c in line.split("|"))) for line in f if line.strip() and line[0] != "#"]
+    text = subprocess.check_output([os.path.join(HERE, "../rows"), os.path.join(HERE, "compare.list")], text=True)
+    rows = [Row(*line.split("\t")) for line in text.splitlines()]
     for r in rows:
         if r.part not in ("ci", "all", "never") or (r.part == "never" and r.note == "-"):
             sys.exit("compare.list: part is ci, all, or never with a reason: " + r.name)
