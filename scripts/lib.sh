@@ -239,7 +239,7 @@ tree_state() {
 	else git -C "$SRC" rev-parse HEAD; fi
 }
 
-# KTAP of the workbench's own suites: ktap_open FILE; ktap_ok/ktap_fail/ktap_skip NAME [LOG]; ktap_close
+# KTAP of the workbench's own suites: ktap_open FILE; ktap_ok NAME, ktap_fail NAME [LOG], ktap_skip NAME REASON; ktap_close
 ktap_open() { KTAP_FILE=$1 KTAP_N=0 KTAP_BAD=0; mkdir -p "$(dirname "$1")"; echo "KTAP version 1" >"$1.part"; }
 ktap_ok()   { KTAP_N=$((KTAP_N + 1)); echo "ok $KTAP_N $1" >>"$KTAP_FILE.part"; say "    ok    $1"; }
 ktap_skip() { KTAP_N=$((KTAP_N + 1)); echo "ok $KTAP_N $1 # SKIP $2" >>"$KTAP_FILE.part"; say "    skip  $1 ($2)"; }
@@ -250,4 +250,7 @@ ktap_fail() {
 	say "    FAIL  $1"
 	if [ -n "${2:-}" ] && [ -f "$2" ]; then tail -n 15 "$2" | sed 's/^/          /' >&2; fi
 }
+# ktap_run NAME LOG COMMAND...: its output goes to LOG; good if it succeeds.  ktap_empty NAME LOG: good if LOG is empty
+ktap_run() { if "${@:3}" >"$2" 2>&1; then ktap_ok "$1"; else ktap_fail "$1" "$2"; fi; }
+ktap_empty() { if [ -s "$2" ]; then ktap_fail "$1" "$2"; else ktap_ok "$1"; fi; }
 ktap_close() { { sed -n 1p "$KTAP_FILE.part"; echo "1..$KTAP_N"; sed 1d "$KTAP_FILE.part"; } >"$KTAP_FILE"; rm -f "$KTAP_FILE.part"; }

@@ -123,6 +123,47 @@ def replace(path, old, new):
     return text
 
 
+def copy_sources(source, tree):
+    for part in PARTS:
+        target = os.path.join(tree, part)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        copy = shutil.copytree if os.path.isdir(os.path.join(source, part)) else shutil.copy2
+        copy(os.path.join(source, part), target)
+
+
+def in_parallel(jobs, work, todo):
+    """Call work(n, item) for each item of todo, n being the number of the thread."""
+    q, threads = queue.Queue(), []
+    for item in todo:
+        q.put(item)
+
+    def worker(n):
+        while True:
+            try:
+                item = q.get_nowait()
+            except queue.Empty:
+                return
+            work(n, item)
+
+    for n in range(jobs):
+        threads.append(threading.Thread(target=worker, args=(n,)))
+        threads[-1].start()
+    for t in threads:
+        t.join()
+
+
+def report(ktap, results):
+    """results: (name, what is wrong or None, remark)"""
+    bad = 0
+    with open(ktap + ".part", "w") as f:
+        f.write("KTAP version 1\n1..%d\n" % len(results))
+        for i, (name, wrong, remark) in enumerate(results, 1):
+            bad += wrong is not None
+            f.write("%sok %d %s: %s\n" % ("not " if wrong else "", i, name, (wrong or remark).replace("\n", " ")))
+    os.replace(ktap + ".part", ktap)
+    return bad
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("tool", "source", "work", "corpus", "ktap"):
@@ -138,13 +179,7 @@ def main():
 
     first = os.path.join(args.work, "0")
     shutil.copytree(args.tool, os.path.join(first, TOOL))
-    for part in PARTS:
-        source, target = os.path.join(args.source, part), os.path.join(first, part)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if os.path.isdir(source):
-            shutil.copytree(source, target)
-        else:
-            shutil.copy2(source, target)
+    copy_sources(args.source, first)
 
     # Without a fault all must be well, or nothing that follows means anything.
     if any(hunt_baseline(first, gicv5) for gicv5 in {is_gicv5(m[2]) for m in mutants}):
@@ -154,49 +189,28 @@ def main():
         trees.append(os.path.join(args.work, str(i)))
         subprocess.run(["cp", "-a", first, trees[-1]], check=True)
 
-    todo, results, lock = queue.Queue(), {}, threading.Lock()
-    for i in range(len(mutants)):
-        todo.put(i)
+    results = [None] * len(mutants)
 
-    def worker(tree):
-        while True:
-            try:
-                i = todo.get_nowait()
-            except queue.Empty:
-                return
-            name, why, file, old, new = mutants[i]
-            path, text, caught, error = os.path.join(tree, file), None, None, None
-            start = time.time()
-            try:
-                text = replace(path, old, new)
-                caught = hunt_gicv5(tree) if is_gicv5(file) else hunt(tree, args.corpus)
-            except RuntimeError as e:
-                error = str(e)
-            if text is not None:
-                with open(path, "w") as f:
-                    f.write(text)
-            with lock:
-                results[i] = (caught, error)
-                print("    %-6s %s: %s (%d s)" % ("ok" if caught else "FAIL", name, caught or error or "survives",
-                                                time.time() - start), file=sys.stderr, flush=True)
+    def work(n, i):
+        name, why, file, old, new = mutants[i]
+        path, text, caught, error = os.path.join(trees[n], file), None, None, "survives"
+        start = time.time()
+        try:
+            text = replace(path, old, new)
+            caught = hunt_gicv5(trees[n]) if is_gicv5(file) else hunt(trees[n], args.corpus)
+        except RuntimeError as e:
+            error = str(e)
+        if text is not None:
+            with open(path, "w") as f:
+                f.write(text)
+        results[i] = (name, None if caught else why + ": " + error, "%s: %s" % (why, caught))
+        print("    %-6s %s: %s (%d s)" % ("ok" if caught else "FAIL", name, caught or error, time.time() - start),
+              file=sys.stderr, flush=True)
 
-    threads = [threading.Thread(target=worker, args=(t,)) for t in trees]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-
-    bad = 0
-    with open(args.ktap + ".part", "w") as f:
-        f.write("KTAP version 1\n1..%d\n" % len(mutants))
-        for i, m in enumerate(mutants):
-            caught, error = results.get(i, (None, "was not tried"))
-            if caught:
-                f.write("ok %d %s: %s: %s\n" % (i + 1, m[0], m[1], caught))
-            else:
-                bad += 1
-                f.write("not ok %d %s: %s: %s\n" % (i + 1, m[0], m[1], (error or "survives").replace("\n", " ")))
-    os.replace(args.ktap + ".part", args.ktap)
+    in_parallel(len(trees), work, range(len(mutants)))
+    # A thread that died leaves some that were not tried.
+    results = [r or (m[0], m[1] + ": was not tried", "") for m, r in zip(mutants, results)]
+    bad = report(args.ktap, results)
     print("    %d mutants, %d noticed, %d not" % (len(mutants), len(mutants) - bad, bad), file=sys.stderr)
     return 1 if bad else 0
 

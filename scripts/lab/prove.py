@@ -4,14 +4,11 @@
 
 import argparse
 import os
-import queue
 import re
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 import mutants
@@ -112,38 +109,6 @@ class Prover:
         return None
 
 
-def in_parallel(jobs, work, todo):
-    q, threads = queue.Queue(), []
-    for item in todo:
-        q.put(item)
-
-    def worker(n):
-        while True:
-            try:
-                item = q.get_nowait()
-            except queue.Empty:
-                return
-            work(n, item)
-
-    for n in range(jobs):
-        threads.append(threading.Thread(target=worker, args=(n,)))
-        threads[-1].start()
-    for t in threads:
-        t.join()
-
-
-def report(ktap, results):
-    """results: (name, what is wrong or None, remark)"""
-    bad = 0
-    with open(ktap + ".part", "w") as f:
-        f.write("KTAP version 1\n1..%d\n" % len(results))
-        for i, (name, wrong, remark) in enumerate(results, 1):
-            bad += wrong is not None
-            f.write("%sok %d %s: %s\n" % ("not " if wrong else "", i, name, (wrong or remark).replace("\n", " ")))
-    os.replace(ktap + ".part", ktap)
-    return bad
-
-
 def prove_all(args, prover, harnesses):
     results = {}
 
@@ -156,7 +121,7 @@ def prove_all(args, prover, harnesses):
         print("    %-5s %s: %s (%d s)" % ("FAIL" if wrong else "ok", name, wrong or results[i][2], seconds),
               file=sys.stderr, flush=True)
 
-    in_parallel(args.jobs, work, range(len(harnesses)))
+    mutants.in_parallel(args.jobs, work, range(len(harnesses)))
     return [results[i] for i in range(len(harnesses))]
 
 
@@ -167,13 +132,7 @@ def seed_all(args, prover, harnesses):
     trees, results = [], {}
     for n in range(args.jobs):
         trees.append(os.path.join(args.work, str(n)))
-        for part in mutants.PARTS:
-            source, target = os.path.join(args.source, part), os.path.join(trees[n], part)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            if os.path.isdir(source):
-                shutil.copytree(source, target)
-            else:
-                shutil.copy2(source, target)
+        mutants.copy_sources(args.source, trees[n])
 
     def work(n, i):
         fault, harness = faulty[i]
@@ -197,7 +156,7 @@ def seed_all(args, prover, harnesses):
         print("    %-5s %s: %s (%d s)" % ("FAIL" if wrong else "ok", fault, wrong or results[i][2],
                                           time.time() - start), file=sys.stderr, flush=True)
 
-    in_parallel(args.jobs, work, range(len(faulty)))
+    mutants.in_parallel(args.jobs, work, range(len(faulty)))
     return [results[i] for i in range(len(faulty))]
 
 
@@ -224,7 +183,7 @@ def main():
     if not results:
         print("    none with %s in its name" % args.only, file=sys.stderr)
         return 0
-    return 1 if report(args.ktap, results) else 0
+    return 1 if mutants.report(args.ktap, results) else 0
 
 
 if __name__ == "__main__":
