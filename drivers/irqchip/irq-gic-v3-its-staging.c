@@ -2,23 +2,21 @@
 /*
  * Hand-over of GICv3 ITSs to a hypervisor that confines them.
  *
- * Once the host is deprivileged, the hypervisor owns the memory that an ITS
- * reads its commands from and the tables it writes to. The driver goes on with
- * a queue and level-1 tables of its own ("staging"), from which the hypervisor
- * takes what it finds acceptable.
+ * Once the host is deprivileged, the hypervisor owns the memory that an ITS reads its commands
+ * from and the tables it writes to. The driver goes on with a queue and level-1 tables of its own
+ * ("staging"), from which the hypervisor takes what it finds acceptable.
  *
  * The hand-over takes place before any CPU is deprivileged:
  *
- *  - prepare: allocate the staging memory, with every dev_alloc_lock held and
- *    kept, so that neither tables nor the set of devices change;
- *  - register: describe each ITS and the devices mapped on it to the hypervisor;
- *  - activate: per ITS and under its lock, with the queue drained, swap the
- *    queues. This is the only part with interrupts off. It takes constant time.
+ *  - prepare and register: allocate the staging memory, and describe the ITS and the devices
+ *    mapped on it to the hypervisor, with every dev_alloc_lock held and kept, so that neither
+ *    tables nor the set of devices change;
+ *  - activate: per ITS and under its lock, with the queue drained, swap the queues. This is the
+ *    only part with interrupts off. It takes constant time.
  *
- * From then on commands are posted by a call to the hypervisor. When the host
- * is deprivileged, and writes to GITS_CWRITER trap on all CPUs, the driver goes
- * back to those (its_end_deprivilege()). There is no moment at which a CPU that
- * is not trusted any more could reach an ITS that is not confined yet.
+ * From then on commands are posted by a call to the hypervisor, until the host is deprivileged
+ * and writes to GITS_CWRITER trap on all CPUs (its_end_deprivilege()). There is no moment at which
+ * a CPU that is not trusted any more could reach an ITS that is not confined yet.
  *
  * Lock order: CPU hotplug, its_staging_lock, then the dev_alloc_lock of each ITS, then the
  * lock of one ITS.
@@ -55,30 +53,16 @@ static DEFINE_MUTEX(its_staging_lock);
 /* Commands for ITSs that have been handed over are posted by calls */
 DEFINE_STATIC_KEY_FALSE(its_staging_calls);
 
-/**
- * its_may_be_staged - check whether a hypervisor is going to confine the ITSs
- *
- * Known from the command line before any ITS is probed: memory that a hypervisor may take
- * is allocated by the page, with room for its records.
- *
- * Return: true if it may, false if it certainly will not.
+/*
+ * May a hypervisor confine the ITSs? Known from the command line before any is probed: memory that
+ * it may take is allocated by the page, with room for its records.
  */
 bool its_may_be_staged(void)
 {
 	return kvm_get_mode() == KVM_MODE_PROTECTED && pkvm_its_is_wanted();
 }
 
-/**
- * its_staging_alloc - allocate zeroed memory to share with the hypervisor
- * @node: NUMA node to prefer
- * @size: bytes
- *
- * Memory is shared by the page, so whatever else a page holds would be shared as
- * well: this always allocates whole pages.
- *
- * Context: process context, may sleep.
- * Return: the memory, or NULL.
- */
+/* Zeroed memory to share with the hypervisor: whole pages, that nothing else is in */
 void *its_staging_alloc(int node, size_t size)
 {
 	struct page *page;
@@ -90,11 +74,6 @@ void *its_staging_alloc(int node, size_t size)
 	return page ? page_address(page) : NULL;
 }
 
-/**
- * its_staging_free - free what its_staging_alloc() returned
- * @addr: the memory
- * @size: bytes, as it was allocated
- */
 void its_staging_free(void *addr, size_t size)
 {
 	KUNIT_STATIC_STUB_REDIRECT(its_staging_free, addr, size);
@@ -123,36 +102,27 @@ u32 its_staging_addr_bits(void __iomem *base)
 	return __ffs64(~(kept | GENMASK_ULL(15, 0)));
 }
 
-static bool its_table_is_staged(struct its_baser *baser)
-{
-	const u64 mask = GITS_BASER_VALID | GITS_BASER_INDIRECT;
-
-	return (baser->val & mask) == mask;
-}
-
 static void its_staging_unprepare(struct its_node *its)
 {
 	struct its_staging *staging = &its->staging;
 	int i;
 
 	for (i = 0; i < GITS_BASER_NR_REGS; i++) {
-		if (!staging->tables[i])
-			continue;
-
-		its_staging_free(staging->tables[i],
-				 PAGE_ORDER_TO_SIZE(its->tables[i].order));
-		staging->tables[i] = NULL;
+		if (staging->tables[i])
+			its_staging_free(staging->tables[i],
+					 PAGE_ORDER_TO_SIZE(its->tables[i].order));
 	}
 
 	if (staging->queue)
 		its_staging_free(staging->queue, ITS_CMD_QUEUE_SZ);
 
-	staging->queue = NULL;
+	memset(staging, 0, sizeof(*staging));
 }
 
 /* What has been allocated when this fails is left to its_staging_unprepare() */
 static int its_staging_prepare(struct its_node *its)
 {
+	const u64 staged = GITS_BASER_VALID | GITS_BASER_INDIRECT;
 	struct its_staging *staging = &its->staging;
 	int i;
 
@@ -166,7 +136,7 @@ static int its_staging_prepare(struct its_node *its)
 		struct its_baser *baser = &its->tables[i];
 		size_t size = PAGE_ORDER_TO_SIZE(baser->order);
 
-		if (!its_table_is_staged(baser))
+		if ((baser->val & staged) != staged)
 			continue;
 
 		staging->tables[i] = its_staging_alloc(its->numa_node, size);
@@ -181,9 +151,7 @@ static int its_staging_prepare(struct its_node *its)
 
 static int its_cmp_rdbase(const void *a, const void *b)
 {
-	u64 x = *(const u64 *)a, y = *(const u64 *)b;
-
-	return x < y ? -1 : x > y;
+	return cmp_int(*(const u64 *)a, *(const u64 *)b);
 }
 
 /* CPUs that have not been up yet have no RDbase: they can't be targets. */
@@ -208,20 +176,10 @@ static u32 its_collect_rdbases(struct its_node *its, u64 *rdbases)
 	return unique;
 }
 
-static size_t its_desc_size(void)
-{
-	return struct_size_t(struct its_staging_desc, rdbases, nr_cpu_ids);
-}
-
-static struct its_staging_desc *its_staging_describe(struct its_node *its)
+static void its_staging_describe(struct its_node *its, struct its_staging_desc *desc)
 {
 	struct its_staging *staging = &its->staging;
-	struct its_staging_desc *desc;
 	int i;
-
-	desc = its_staging_alloc(its->numa_node, its_desc_size());
-	if (!desc)
-		return NULL;
 
 	desc->nr_rdbases = nr_cpu_ids;
 	desc->base = its->phys_base;
@@ -245,23 +203,20 @@ static struct its_staging_desc *its_staging_describe(struct its_node *its)
 	}
 
 	desc->nr_rdbases = its_collect_rdbases(its, desc->rdbases);
-
-	return desc;
 }
 
 static int its_staging_register(struct its_node *its, const struct its_staging_ops *ops)
 {
+	size_t size = struct_size_t(struct its_staging_desc, rdbases, nr_cpu_ids);
 	struct its_staging_desc *desc;
 	struct its_device *its_dev;
-	int ret;
+	int ret = -ENXIO;
 
-	lockdep_assert_held(&its->dev_alloc_lock);
-
-	desc = its_staging_describe(its);
+	desc = its_staging_alloc(its->numa_node, size);
 	if (!desc)
 		return -ENOMEM;
 
-	ret = -ENXIO;
+	its_staging_describe(its, desc);
 	if (!desc->nr_rdbases)
 		pr_err("ITS@%pa: no online CPU has a redistributor\n", &its->phys_base);
 	else if (GITS_CBASER_ADDRESS(desc->cbaser) != desc->hw_queue)
@@ -270,26 +225,22 @@ static int its_staging_register(struct its_node *its, const struct its_staging_o
 	else
 		ret = ops->register_its(desc);
 
-	its_staging_free(desc, its_desc_size());
+	its_staging_free(desc, size);
 	if (ret < 0)
 		return ret;
 
 	its->staging.id = ret;
+	its->staging.registered = true;
 
 	/* The list only changes with dev_alloc_lock held */
 	list_for_each_entry(its_dev, &its->its_device_list, entry) {
 		ret = ops->adopt_device(its->staging.id, its_dev->device_id,
 					ilog2(its_dev->nr_ites), virt_to_phys(its_dev->itt));
 		if (ret)
-			goto err_unregister;
+			return ret;
 	}
 
 	return 0;
-
-err_unregister:
-	ops->unregister_its(its->staging.id);
-
-	return ret;
 }
 
 /* Returns -EAGAIN if the ITS has not got to the end of its queue in time */
@@ -374,52 +325,35 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
  */
 int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops *ops)
 {
-	struct its_node *its, *failed;
-	const char *step;
+	struct its_node *its;
 	int ret;
 
-	step = "prepare";
 	list_for_each_entry(its, nodes, entry) {
 		ret = its_staging_prepare(its);
-		if (ret)
-			goto err_unprepare;
-	}
-
-	step = "register";
-	list_for_each_entry(its, nodes, entry) {
-		ret = its_staging_register(its, ops);
+		if (!ret)
+			ret = its_staging_register(its, ops);
 		if (ret)
 			goto err_unregister;
 	}
 
-	step = "activate";
 	list_for_each_entry(its, nodes, entry) {
 		ret = its_staging_activate(its, ops);
 		if (ret)
-			goto err_deactivate;
+			goto err_unregister;
 	}
 
 	return 0;
 
-err_deactivate:
-	pr_err("ITS@%pa: failed to %s: %d\n", &its->phys_base, step, ret);
-	list_for_each_entry_from(its, nodes, entry) {
-		ops->unregister_its(its->staging.id);
+err_unregister:
+	pr_err("ITS@%pa: failed to hand it over: %d\n", &its->phys_base, ret);
+	list_for_each_entry_reverse(its, nodes, entry) {
+		if (its_is_staged(its))
+			break;
+
+		if (its->staging.registered)
+			ops->unregister_its(its->staging.id);
 		its_staging_unprepare(its);
 	}
-
-	return ret;
-
-err_unregister:
-	failed = its;
-	list_for_each_entry_continue_reverse(its, nodes, entry)
-		ops->unregister_its(its->staging.id);
-	its = failed;
-
-err_unprepare:
-	pr_err("ITS@%pa: failed to %s: %d\n", &its->phys_base, step, ret);
-	list_for_each_entry(its, nodes, entry)
-		its_staging_unprepare(its);
 
 	return ret;
 }
@@ -459,11 +393,9 @@ int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits,
  * its_staging_reclaim_device - get back the memory of a device's ITT
  * @its_dev: the device, after MAPD(V=0) has completed
  *
- * The hypervisor lets go of an ITT only when it has seen the hardware execute
- * the unmap. If it has not, the memory must be left alone for good.
- *
  * Context: process context, dev_alloc_lock held.
- * Return: true if the ITT can be freed.
+ * Return: true if the ITT can be freed. If the hypervisor has not seen the hardware execute
+ * the unmap, the memory must be left alone for good.
  */
 bool its_staging_reclaim_device(struct its_device *its_dev)
 {

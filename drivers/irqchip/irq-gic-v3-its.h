@@ -58,12 +58,14 @@ struct its_baser {
  * struct its_staging - what the driver keeps of a hand-over
  * @ops:	the hypervisor's side; NULL as long as the driver has the ITS for
  *		itself. Written under both locks of the ITS
- * @id:		what the hypervisor calls this ITS
+ * @registered:	the hypervisor knows this ITS
+ * @id:		what it calls it
  * @queue:	the staging command queue
  * @tables:	staging copies of the level-1 tables, NULL for a flat table
  */
 struct its_staging {
 	const struct its_staging_ops	*ops;
+	bool				registered;
 	int				id;
 	struct its_cmd_block		*queue;
 	void				*tables[GITS_BASER_NR_REGS];
@@ -166,11 +168,12 @@ int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops 
 
 DECLARE_STATIC_KEY_FALSE(its_staging_calls);
 
-#ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
-bool its_may_be_staged(void);
 u32 its_staging_addr_bits(void __iomem *base);
 int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits, void *itt);
 bool its_staging_reclaim_device(struct its_device *its_dev);
+
+#ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
+bool its_may_be_staged(void);
 bool its_staging_has_vpes(void);
 int its_staging_prepare_vpe(u16 vpe_id, struct page *vpt, struct page *vprop, size_t vprop_size);
 bool its_staging_reclaim_vpe(struct its_vpe *vpe, size_t vprop_size);
@@ -179,22 +182,6 @@ bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser);
 static inline bool its_may_be_staged(void)
 {
 	return false;
-}
-
-static inline u32 its_staging_addr_bits(void __iomem *base)
-{
-	return 52;
-}
-
-static inline int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits,
-					     void *itt)
-{
-	return -ENXIO;
-}
-
-static inline bool its_staging_reclaim_device(struct its_device *its_dev)
-{
-	return true;
 }
 
 static inline bool its_staging_has_vpes(void)

@@ -9,6 +9,11 @@
 #include <arch/arm64/kvm/hyp/nvhe/rdist.c>
 #include <arch/arm64/kvm/hyp/nvhe/vpe.c>
 
+/* The ghost looks at the hardware without being seen. */
+#define its_mmio_read	its_mmio_peek
+#include <arch/arm64/kvm/hyp/nvhe/its-ghost.c>
+#undef its_mmio_read
+
 #include "el2.h"
 
 u32 el2_traced_reason;
@@ -56,7 +61,7 @@ void el2_reset(void)
 {
 	memset(hyp_its_nodes, 0, sizeof(hyp_its_nodes));
 	nr_hyp_its = 0;
-	pvms_refused = false;
+	pkvm_its_pvms_refused = false;
 	memset(mmio_guards, 0, sizeof(mmio_guards));
 	mmio_guard_last = mmio_guards;
 	nr_mmio_guards = 0;
@@ -65,7 +70,11 @@ void el2_reset(void)
 	nr_hyp_rdists = 0;
 	rdists_prop_size = 0;
 	rdists_state_pages = 0;
+	memset(local_rdist, 0, sizeof(local_rdist));
 	vpes_init(NULL);
+	memset(ghost_itss, 0, sizeof(ghost_itss));
+	memset(ghost_users, 0, ghost_nr_users * sizeof(ghost_users[0]));
+	ghost_nr_users = 0;
 	el2_nr_traced = 0;
 	nr_nospecs = 0;
 }

@@ -4,9 +4,29 @@
 
 #include <kernel-shim.h>
 
+#include <asm/kvm_asm.h>
+
 #include <nvhe/its.h>
+#include <nvhe/its-ghost.h>
+#include <nvhe/rdist.h>
+#include <nvhe/vpe.h>
 
 void el2_reset(void);
+
+/* As hypercalls, which end with a look of the ghost at all there is */
+#define EL2_HCALL(call, ...)							\
+({										\
+	int __ret = (call)(__VA_ARGS__);					\
+										\
+	its_ghost_hcall(__KVM_HOST_SMCCC_FUNC_##call);				\
+	__ret;									\
+})
+#define __pkvm_its_activate(...)	EL2_HCALL(__pkvm_its_activate, __VA_ARGS__)
+#define __pkvm_its_prepare(...)		EL2_HCALL(__pkvm_its_prepare, __VA_ARGS__)
+#define __pkvm_its_reclaim(...)		EL2_HCALL(__pkvm_its_reclaim, __VA_ARGS__)
+#define __pkvm_rdists_register(...)	EL2_HCALL(__pkvm_rdists_register, __VA_ARGS__)
+#define __pkvm_vpe_prepare(...)		EL2_HCALL(__pkvm_vpe_prepare, __VA_ARGS__)
+#define __pkvm_vpe_reclaim(...)		EL2_HCALL(__pkvm_vpe_reclaim, __VA_ARGS__)
 
 /* EL2's own view, for tests to look at */
 struct hyp_its *el2_its(int id);

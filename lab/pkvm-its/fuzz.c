@@ -80,6 +80,9 @@ enum vpe_op {
 	VPE_READ,
 	VPE_MSI,
 	VPE_WRITE,
+	VPE_LOAD_LOCAL,
+	VPE_PUT_LOCAL,
+	VPE_ASK,
 	NR_VPE_OPS,
 };
 
@@ -366,6 +369,20 @@ static void do_trusted(void)
  * Redistributors
  */
 
+/* GICv4.1: the table of vPEs that the ITS has */
+static u64 vpropbaser_v4_1(void)
+{
+	u64 baser = its->model->baser[BASER_VPES];
+
+	return GICR_VPROPBASER_4_1_VALID | its->tables[BASER_VPES] |
+	       (baser & GITS_BASER_INDIRECT ? GICR_VPROPBASER_4_1_INDIRECT : 0) |
+	       FIELD_PREP(GICR_VPROPBASER_4_1_PAGE_SIZE,
+			  FIELD_GET(GITS_BASER_PAGE_SIZE_MASK, baser)) |
+	       FIELD_PREP(GICR_VPROPBASER_4_1_SIZE, GITS_BASER_NR_PAGES(baser) - 1) |
+	       FIELD_PREP(GICR_VPROPBASER_4_1_ENTRY_SIZE,
+			  (GITS_BASER_ENTRY_SIZE(baser) - 1) / sizeof(u64));
+}
+
 /* Some regions of some kind, some of the redistributors in use */
 static void start_gic(void)
 {
@@ -389,10 +406,11 @@ static void start_gic(void)
 	}
 
 	for (i = 0; i < gic.desc.nr_rdists; i++) {
-		gic.rdist[i]->typer |= i << 8;
-		if (its->cfg.its.vpes != ITS_NO_VPES && kind % 4 == 2) {
-			gic.rdist[i]->vpes = ITS_GICV4_0;
-			gic.rdist[i]->vpropbaser = GIC_LPI_BITS - 1;
+		gic.rdist[i]->typer |= i << 8 | (u64)i << 56 | (u64)i << 32;
+		if (its->cfg.its.vpes != ITS_NO_VPES && kind % 4 >= 2) {
+			gic.rdist[i]->vpes = kind % 4 == 2 ? ITS_GICV4_0 : ITS_GICV4_1;
+			gic.rdist[i]->vpropbaser = kind % 4 == 2 ? GIC_LPI_BITS - 1
+								 : vpropbaser_v4_1();
 			gic.rdist[i]->flushes = odd % 4;
 		}
 		if (odd & BIT(i % 5))
@@ -483,6 +501,8 @@ static void write_tables(struct rdist_model *rdist)
 						   (GIC_LPI_BITS - 1), 8);
 		write_rdist(rdist, GICR_PENDBASER, gic.tables[i].pending | GIC_PEND_ATTRS, 8);
 		write_rdist(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4);
+		if (rdist->vpes == ITS_GICV4_1)
+			write_rdist(rdist, SZ_128K + GICR_VPROPBASER, vpropbaser_v4_1(), 8);
 	}
 }
 
@@ -585,14 +605,24 @@ static u64 get_doorbell(void)
 	return get8() & 1 ? 1023 : get_intid();
 }
 
+static struct cmd vmapp(u64 id, phys_addr_t vpt, phys_addr_t vprop, u32 bits)
+{
+	u64 rdbase = get_rdbase();
+
+	if (its->cfg.its.vpes == ITS_GICV4_0 && get8() < 0xf0)
+		return cmd_vmapp(id, rdbase, vpt, bits);
+
+	return cmd_vmapp_v4_1(id, rdbase, vpt, bits, vprop, get_doorbell(), get8() & 1);
+}
+
 static struct cmd get_vcmd(void)
 {
 	u64 id = get_vpeid(), dev, event;
 	struct cmd cmd;
 
-	switch (get8() % 7) {
+	switch (get8() % 9) {
 	case 0:
-		return cmd_vmapp(id, get_rdbase(), get_vpt(), GIC_LPI_BITS + !(get8() % 16));
+		return vmapp(id, get_vpt(), get_vprop(), GIC_LPI_BITS + !(get8() % 16));
 	case 1:
 		return cmd_vunmapp(id);
 	case 2:
@@ -605,9 +635,18 @@ static struct cmd get_vcmd(void)
 		cmd.raw[2] = get_doorbell() << 32 | (get8() & 1);
 		return cmd;
 	case 4:
-		return cmd_vmovp(id, get_rdbase(), get8() < 0xf0 ? BIT(5) : get(2));
+		cmd = cmd_vmovp(id, get_rdbase(), get8() < 0xf0 ? BIT(5) : get(2));
+		cmd.raw[2] |= (u64)(get8() & 1) << 63;
+		cmd.raw[3] = get_doorbell();
+		return cmd;
 	case 5:
 		return cmd_vpe(GITS_CMD_VINVALL, id);
+	case 6:
+		return cmd_vpe(GITS_CMD_INVDB, id);
+	case 7:
+		cmd = cmd_vpe(GITS_CMD_VSGI, id);
+		cmd.raw[0] |= get(4) << 8;
+		return cmd;
 	default:
 		return cmd_vpe(GITS_CMD_VSYNC, id);
 	}
@@ -629,16 +668,44 @@ static void prepare_vpe(u64 id, phys_addr_t vpt, phys_addr_t vprop)
 }
 
 /* Whose vCPU the CPU runs is known if the vPE becomes resident. */
+static void keep_guest(struct rdist_model *rdist, u32 guest, phys_addr_t vpt)
+{
+	bool resident = rdist->vpendbaser & GICR_VPENDBASER_Valid;
+
+	if (rdist->vpes == ITS_GICV4_1)
+		resident = resident && (rdist->vpendbaser & GENMASK_ULL(15, 0)) == rdist->guest;
+	else
+		resident = resident && (rdist->vpendbaser & GENMASK_ULL(51, 16)) == vpt;
+	if (!resident)
+		rdist->guest = guest;
+}
+
 static void load_vpe(struct rdist_model *rdist, u64 id, phys_addr_t vpt, phys_addr_t vprop)
 {
 	u32 guest = rdist->guest;
 
 	rdist->guest = id;
-	write_rdist(rdist, SZ_128K + GICR_VPROPBASER, vprop | (GIC_LPI_BITS - 1), 8);
+	if (rdist->vpes == ITS_GICV4_1)
+		vpt = id;
+	else
+		write_rdist(rdist, SZ_128K + GICR_VPROPBASER, vprop | (GIC_LPI_BITS - 1), 8);
 	write_rdist(rdist, SZ_128K + GICR_VPENDBASER, GICR_VPENDBASER_Valid | vpt, 8);
-	if (!(rdist->vpendbaser & GICR_VPENDBASER_Valid) ||
-	    (rdist->vpendbaser & GENMASK_ULL(51, 16)) != vpt)
-		rdist->guest = guest;
+	keep_guest(rdist, guest, vpt);
+}
+
+/* Along with a vCPU, on the CPU of a redistributor */
+static void load_vpe_local(unsigned int cpu, u64 id, phys_addr_t vpt, phys_addr_t vprop)
+{
+	struct rdist_model *rdist = gic.rdist[cpu];
+	u32 guest = rdist->guest;
+
+	shim_cpu = cpu;
+	rdist->guest = id;
+	say("load vPE %llx on CPU %u\n", (unsigned long long)id, cpu);
+	if (rdist->vpes == ITS_GICV4_1)
+		vpt = id;
+	vpe_load_local(vprop | (GIC_LPI_BITS - 1), GICR_VPENDBASER_Valid | vpt);
+	keep_guest(rdist, guest, vpt);
 }
 
 static void unmap_vpe(u64 id)
@@ -654,6 +721,8 @@ static void do_vpe_op(u8 choice)
 	enum vpe_op op = (choice - FIRST_VPE_OP) % NR_VPE_OPS;
 	struct rdist_model *rdist;
 	const struct hyp_vpe *vpe;
+	phys_addr_t vprop;
+	unsigned int nr;
 	u64 id, val;
 
 	if (!gic_confined) {
@@ -679,8 +748,9 @@ static void do_vpe_op(u8 choice)
 	case VPE_MAP:
 		id = get_vpeid();
 		val = get_vpt();
-		prepare_vpe(id, val, get_vprop());
-		stage(cmd_vmapp(id, get_rdbase(), val, GIC_LPI_BITS));
+		vprop = get_vprop();
+		prepare_vpe(id, val, vprop);
+		stage(vmapp(id, val, vprop, GIC_LPI_BITS));
 		val = get_device();
 		stage(cmd_vmapti(val, get8() % 8, id, get_intid(), get_doorbell()));
 		stage(cmd_vpe(GITS_CMD_VSYNC, id));
@@ -705,6 +775,31 @@ static void do_vpe_op(u8 choice)
 	case VPE_MSI:
 		id = get_device();
 		vpe_model_translate(its->model, id, get8() % 8);
+		break;
+	case VPE_LOAD_LOCAL:
+		id = get_vpeid();
+		nr = get8() % gic.desc.nr_rdists;
+		vpe = vpe_get(id);
+		load_vpe_local(nr, id, vpe ? vpe->vpt : get_vpt(),
+			       vpe && get8() < 0xf0 ? vpe->vprop : get_vprop());
+		break;
+	case VPE_PUT_LOCAL:
+		shim_cpu = get8() % (gic.desc.nr_rdists + 1);
+		vpe_put_local();
+		break;
+	case VPE_ASK:
+		id = get_vpeid() & GENMASK(15, 0);
+		val = GICR_INVLPIR_V | FIELD_PREP(GICR_INVLPIR_VPEID, id);
+		nr = get8();
+		rdist->vsgi_busy = nr >> 4 & 3;
+		if (nr % 4 == 0)
+			write_rdist(rdist, GICR_INVALLR, val, 8);
+		else if (nr % 4 == 1)
+			write_rdist(rdist, GICR_INVLPIR, val | get_intid(), 8);
+		else if (nr % 4 == 2)
+			__pkvm_vpe_is_pending(id, get_intid());
+		else
+			write_rdist(rdist, SZ_128K + GICR_VSGIR, id, 4);
 		break;
 	default:
 		val = get(8);
@@ -894,7 +989,7 @@ static void do_op(void)
 	}
 }
 
-static void get_table(struct machine_table *table)
+static u8 get_table(struct machine_table *table)
 {
 	u8 kind = get8();
 
@@ -902,6 +997,8 @@ static void get_table(struct machine_table *table)
 	table->entry_size = 4 << (kind >> 2) % 4;
 	table->nr_pages = 1 + (kind >> 4) % 2;
 	table->indirect = kind & 0x80;
+
+	return kind;
 }
 
 static void get_config(struct machine_config *cfg)
@@ -911,8 +1008,9 @@ static void get_config(struct machine_config *cfg)
 
 	*cfg = machine_default;
 	get_table(&cfg->devices);
-	get_table(&cfg->collections);
-	if (cfg->collections.indirect)
+	if (get_table(&cfg->collections) & 0x40)
+		cfg->its.vpes = ITS_GICV4_1;
+	else if (cfg->collections.indirect)
 		cfg->its.vpes = ITS_GICV4_0;
 	cfg->collections.indirect = false;
 	cfg->vpes = cfg->devices;

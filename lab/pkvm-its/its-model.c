@@ -778,6 +778,35 @@ u64 its_mmio_read(const volatile void *addr, unsigned int size)
 	return val;
 }
 
+u64 its_mmio_peek(const volatile void *addr, unsigned int size)
+{
+	struct rdist_model *rdist, rdist_was;
+	enum its_pace pace;
+	u64 offset, val, reads;
+	struct its_model *its;
+	u32 unquiet;
+
+	rdist = rdist_mmio_find(addr, &offset);
+	if (rdist) {
+		rdist_was = *rdist;
+		val = rdist_model_read(rdist, offset, size);
+		*rdist = rdist_was;
+		return val;
+	}
+
+	its = mmio_its(addr);
+	pace = its->pace;
+	reads = its->creadr_reads;
+	unquiet = its->unquiet;
+	its->pace = ITS_STALLED;
+	val = its_model_read(its, (u64)addr % ITS_FRAME, size);
+	its->pace = pace;
+	its->creadr_reads = reads;
+	its->unquiet = unquiet;
+
+	return val;
+}
+
 void its_mmio_write(volatile void *addr, u64 val, unsigned int size)
 {
 	u64 offset;

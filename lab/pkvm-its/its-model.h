@@ -10,7 +10,7 @@
 
 #include <kernel-shim.h>
 
-#define ITS_MAX_MODELS		16
+#define ITS_MAX_MODELS	65
 #define ITS_MAX_RDBASES		8
 #define ITS_MAX_TOKENS		65536
 

@@ -163,6 +163,10 @@ struct host_its *its_start(const struct machine_config *cfg)
 
 	if (cfg->its.vpes != ITS_NO_VPES) {
 		baser = start_table(its, BASER_VPES, GITS_BASER_TYPE_VCPU, &its->cfg.vpes);
+		if (cfg->shares) {
+			baser = hosts[0].model->baser[BASER_VPES];
+			its->tables[BASER_VPES] = hosts[0].tables[BASER_VPES];
+		}
 		its_model_write(model, GITS_BASER + 8 * BASER_VPES, baser, 8);
 	}
 
@@ -666,6 +670,17 @@ struct cmd cmd_vmapp(u32 vpeid, u64 rdbase, phys_addr_t vpt, u32 bits)
 {
 	return (struct cmd) {{ GITS_CMD_VMAPP, (u64)vpeid << 32, BIT_ULL(63) | rdbase,
 			       vpt | (bits - 1) }};
+}
+
+struct cmd cmd_vmapp_v4_1(u32 vpeid, u64 rdbase, phys_addr_t vpt, u32 bits, phys_addr_t vconf,
+			  u32 doorbell, bool alloc)
+{
+	struct cmd cmd = cmd_vmapp(vpeid, rdbase, vpt, bits);
+
+	cmd.raw[0] |= vconf | (alloc ? BIT_ULL(8) : 0);
+	cmd.raw[1] |= doorbell;
+
+	return cmd;
 }
 
 struct cmd cmd_vunmapp(u32 vpeid)

@@ -42,6 +42,7 @@ struct machine_table {
  * @addr_bits: number of address bits the ITSs drive
  * @ctlr: what the driver writes to GITS_CTLR
  * @high: memory of the ITSs lies above 48 bits where the format allows it
+ * @shares: GICv4.1: the table of vPEs is that of the first ITS
  */
 struct machine_config {
 	struct its_model_config	its;
@@ -52,6 +53,7 @@ struct machine_config {
 	u32			addr_bits;
 	u32			ctlr;
 	bool			high;
+	bool			shares;
 };
 
 /* A command as it is in the queue, in the order of its doublewords */
@@ -184,6 +186,8 @@ struct cmd cmd_invall(u64 icid);
 struct cmd cmd_movall(u64 from, u64 to);
 struct cmd cmd_sync(u64 rdbase);
 struct cmd cmd_vmapp(u32 vpeid, u64 rdbase, phys_addr_t vpt, u32 bits);
+struct cmd cmd_vmapp_v4_1(u32 vpeid, u64 rdbase, phys_addr_t vpt, u32 bits, phys_addr_t vconf,
+			  u32 doorbell, bool alloc);
 struct cmd cmd_vunmapp(u32 vpeid);
 struct cmd cmd_vmapti(u32 dev_id, u32 event_id, u32 vpeid, u32 vintid, u32 doorbell);
 struct cmd cmd_vmovi(u32 dev_id, u32 event_id, u32 vpeid);

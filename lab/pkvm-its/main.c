@@ -17,6 +17,9 @@
 
 #define TEST_SECONDS	300
 
+/* The byte of a virtual LPI that is enabled */
+#define PROP_ON		0xa3
+
 #define SUITE(name)	{ #name, name##_tests }
 
 static const struct {
@@ -37,9 +40,17 @@ static const struct {
 	SUITE(rdist),
 	SUITE(vpe),
 	SUITE(vlpi),
+	SUITE(vlpi41),
 	SUITE(machines),
 	SUITE(field),
+	SUITE(ghost),
 };
+
+/* Each test is a process that ends with all that it has; looking for leaks takes most of the time. */
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
 
 /* The ITS has executed @cmd last, and is where the host is. */
 static bool executed_last(struct host_its *its, const struct cmd *cmd)
@@ -199,6 +210,40 @@ void test_unprepared_if_not_hosts(struct host_its *its, u64 dev_id, u32 event_bi
 
 		*page = (struct mem_page) { .dirty = true };
 	}
+}
+
+phys_addr_t test_victim(enum mem_owner owner)
+{
+	phys_addr_t phys = host_alloc(SZ_64K, SZ_64K), at;
+
+	for (at = phys; at < phys + SZ_64K; at += PAGE_SIZE) {
+		if (owner == MEM_GUEST)
+			EXPECT(mem_give_guest(at));
+		else
+			mem_give_el2(at);
+	}
+
+	return phys;
+}
+
+phys_addr_t test_turn_on(phys_addr_t vprop, u32 vintid)
+{
+	u8 on = PROP_ON;
+
+	mem_its_write(vprop + vintid - 8192, &on, sizeof(on), false);
+
+	return vprop;
+}
+
+u64 test_read_vpendbaser(struct rdist_model *rdist)
+{
+	return rdist_model_read(rdist, SZ_128K + GICR_VPENDBASER, 8);
+}
+
+void test_wait_clean(struct rdist_model *rdist)
+{
+	while (test_read_vpendbaser(rdist) & GICR_VPENDBASER_Dirty)
+		continue;
 }
 
 /* What the child has to say goes to @fd. */

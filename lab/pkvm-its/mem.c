@@ -528,6 +528,36 @@ int hyp_page_count(void *addr)
 	return mem_page(hyp_virt_to_phys(addr))->pins;
 }
 
+bool addr_is_memory(phys_addr_t phys)
+{
+	return find_bank(phys);
+}
+
+struct hyp_page *hyp_phys_to_page(phys_addr_t phys)
+{
+	return (struct hyp_page *)mem_page(phys);
+}
+
+enum pkvm_page_state get_host_state(struct hyp_page *hyp_page)
+{
+	struct mem_page *page = (struct mem_page *)hyp_page;
+
+	if (page->owner != MEM_HOST)
+		return PKVM_NOPAGE;
+
+	return page->shared ? PKVM_PAGE_SHARED_OWNED : PKVM_PAGE_OWNED;
+}
+
+enum pkvm_page_state get_hyp_state(struct hyp_page *hyp_page)
+{
+	struct mem_page *page = (struct mem_page *)hyp_page;
+
+	if (page->owner == MEM_EL2 || page->owner == MEM_ITS)
+		return PKVM_PAGE_OWNED;
+
+	return page->owner == MEM_HOST && page->shared ? PKVM_PAGE_SHARED_BORROWED : PKVM_NOPAGE;
+}
+
 int __pkvm_host_donate_hyp(u64 pfn, u64 nr_pages)
 {
 	u64 i;

@@ -118,6 +118,12 @@ static u64 read_reg(struct rdist_model *rdist, u64 offset)
 		return rdist->vpropbaser;
 	case SZ_128K + GICR_VPENDBASER:
 		return vpe_model_read_vpendbaser(rdist);
+	case SZ_128K + GICR_VSGIPENDR:
+		if (rdist->vsgi_busy) {
+			rdist->vsgi_busy--;
+			return GICR_VSGIPENDR_BUSY;
+		}
+		return rdist->vsgis;
 	default:
 		return 0;
 	}
@@ -170,12 +176,15 @@ static void write_reg(struct rdist_model *rdist, u64 offset, u64 val)
 	case GICR_CLRLPIR:
 	case GICR_INVLPIR:
 	case GICR_INVALLR:
-		if (val & ~GICR_INVLPIR_INTID)
+		if (val & GICR_INVLPIR_V && rdist->vpes == ITS_GICV4_1)
+			vpe_model_invalidate(rdist, FIELD_GET(GICR_INVLPIR_VPEID, val),
+					     FIELD_GET(GICR_INVLPIR_INTID, val));
+		else if (val & ~GICR_INVLPIR_INTID)
 			mem_fail("register 0x%llx set to 0x%llx", (unsigned long long)offset,
 				 (unsigned long long)val);
 		rdist->nr_lpirs++;
 		rdist->last_lpir = offset;
-		rdist->last_intid = val;
+		rdist->last_intid = FIELD_GET(GICR_INVLPIR_INTID, val);
 		break;
 	case SZ_128K + GICR_VPROPBASER:
 		if (rdist->vpes != ITS_NO_VPES) {
@@ -202,6 +211,9 @@ void rdist_model_write(struct rdist_model *rdist, u64 offset, u64 val, unsigned 
 		if ((val ^ rdist->waker) & ~GICR_WAKER_ProcessorSleep)
 			mem_fail("GICR_WAKER set to 0x%llx", (unsigned long long)val);
 		rdist->waker = val;
+	} else if (size == sizeof(u32) && offset == SZ_128K + GICR_VSGIR &&
+		   rdist->vpes == ITS_GICV4_1) {
+		vpe_model_write_vsgir(rdist, val);
 	} else if (size == sizeof(u64)) {
 		write_reg(rdist, offset, val);
 	} else {

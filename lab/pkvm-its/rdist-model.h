@@ -31,6 +31,9 @@
  * @vpes: its virtual LPIs
  * @flushes: number of reads of GICR_VPENDBASER during which Dirty is set once Valid is cleared
  * @dirty: how many of them are left
+ * @rings: GICv4.1: what became non-resident last asked for a doorbell
+ * @vsgi_busy: number of reads of GICR_VSGIPENDR during which it is busy
+ * @vsgis: the virtual SGIs that GICR_VSGIPENDR shows as pending
  * @guest: the vPE whose vCPU the CPU runs
  * @vlpis: number of virtual LPIs delivered to the vPE that is resident
  * @nr_lpirs: number of writes of GICR_SETLPIR and others
@@ -54,6 +57,9 @@ struct rdist_model {
 	enum its_vpes	vpes;
 	u32		flushes;
 	u32		dirty;
+	bool		rings;
+	u32		vsgi_busy;
+	u32		vsgis;
 	u32		guest;
 	u64		vlpis;
 	u64		nr_lpirs;

@@ -9,6 +9,10 @@
  *
  * An unconfined GIC uses the host's memory, and no other. A confined one uses pending tables
  * that EL2 owns, and property tables that the host shares and EL2 has pinned.
+ *
+ * A GICv4.1 redistributor has a table of vPEs in GICR_VPROPBASER, and looks up there, for the
+ * vPEID that it is given, what VMAPP has written. ITSs whose table is at one place have the
+ * same vPEs.
  */
 
 #include <string.h>
@@ -20,6 +24,8 @@
 #define MAX_VPES		256
 
 #define DOORBELL_NONE		1023
+
+#define NR_SGIS			16
 
 #define CMD_VMAPI		0x2b
 
@@ -35,6 +41,9 @@
  * @vconf: the virtual property table, with GICv4.1
  * @rdbase: the redistributor that vLPIs go to
  * @doorbell: its default doorbell, with GICv4.1
+ * @mapped_on: with GICv4.1, the ITSs that have it mapped, one bit each
+ * @sgis: what VSGI has set for each virtual SGI, as in the command
+ * @pending_sgis: one bit each
  */
 struct vpe {
 	struct its_model	*its;
@@ -44,6 +53,9 @@ struct vpe {
 	phys_addr_t		vconf;
 	u64			rdbase;
 	u32			doorbell;
+	u32			mapped_on;
+	u32			sgis[NR_SGIS];
+	u32			pending_sgis;
 };
 
 static struct vpe vpes[MAX_VPES];
@@ -265,6 +277,14 @@ static bool is_resident(const struct rdist_model *rdist)
 	return rdist->vpendbaser & GICR_VPENDBASER_Valid;
 }
 
+static phys_addr_t table_address(u64 baser)
+{
+	if ((baser & GITS_BASER_PAGE_SIZE_MASK) == GITS_BASER_PAGE_SIZE_64K)
+		return GITS_BASER_ADDR_48_to_52(baser);
+
+	return baser & GENMASK_ULL(47, 12);
+}
+
 /* With GICv4.1: the vPE that a redistributor has from the table of vPEs */
 static struct vpe *rdist_vpe(const struct rdist_model *rdist)
 {
@@ -275,9 +295,12 @@ static struct vpe *rdist_vpe(const struct rdist_model *rdist)
 	unsigned int i;
 	u64 baser;
 
+	if (!(rdist->vpropbaser & GICR_VPROPBASER_4_1_VALID))
+		mem_fail("vPE %u becomes resident without a table of vPEs", vpeid);
+
 	for (i = 0; (its = its_model_get(i)); i++) {
 		baser = find_baser(its, GITS_BASER_TYPE_VCPU);
-		if (!baser || (baser & GENMASK_ULL(47, 12)) != table)
+		if (!baser || table_address(baser) != table)
 			continue;
 
 		vpe = is_mapped(its, vpeid) ? find_vpe(its, vpeid) : NULL;
@@ -372,18 +395,50 @@ static void check_overlap(const struct its_token *token, u32 vpeid)
 	}
 }
 
+/* With GICv4.1, one bit an ITS. */
+static u32 bit_of(const struct its_model *its)
+{
+	unsigned int i;
+
+	for (i = 0; its_model_get(i) != its; i++)
+		continue;
+
+	return BIT(i);
+}
+
+/* On any ITS, whatever its table of vPEs */
+static bool is_mapped_anywhere(u32 vpeid)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_vpes; i++) {
+		if (vpes[i].vpeid == vpeid && vpes[i].mapped_on)
+			return true;
+	}
+
+	return false;
+}
+
 static bool unmap_vpe(struct its_model *its, u32 vpeid, const struct its_token *old,
-		      phys_addr_t where)
+		      phys_addr_t where, bool alloc)
 {
 	struct vpe *vpe = find_vpe(its, vpeid);
 	struct rdist_model *rdist;
 
-	if (!old)
+	if (!old || (is_v4_1(its) && !(vpe->mapped_on & bit_of(its))))
 		return false;
 
 	rdist = who_uses(vpe->vpt, NULL);
-	if (rdist && is_resident(rdist) && its->confined)
+	if (rdist && its->confined && (is_resident(rdist) || is_v4_1(its)))
 		mem_fail("vPE %u unmapped while it is resident", vpeid);
+
+	if (is_v4_1(its)) {
+		vpe->mapped_on &= ~bit_of(its);
+		if (alloc == is_mapped_anywhere(vpeid))
+			mem_fail("Alloc is %d for vPE %u, which goes", alloc, vpeid);
+		if (vpe->mapped_on)
+			return true;
+	}
 
 	write_vpe(its, where, NULL);
 	*vpe = vpes[--nr_vpes];
@@ -412,7 +467,7 @@ static bool do_vmapp(struct its_model *its, const u64 *cmd)
 	if (!read_vpe(its, vpeid, &old, &where))
 		return false;
 	if (!valid)
-		return unmap_vpe(its, vpeid, old, where);
+		return unmap_vpe(its, vpeid, old, where, alloc);
 
 	check_rdbase(its, token.rdbase);
 	if (token.vpt_bits > its->cfg.lpi_bits || token.vpt_bits < 14 ||
@@ -424,15 +479,19 @@ static bool do_vmapp(struct its_model *its, const u64 *cmd)
 		check_vconf(token.vconf, token.vpt_bits, its->confined);
 	check_overlap(&token, vpeid);
 
-	/* Of one table that all ITSs share, only the first has a vPE to add. */
-	if (v4_1 && alloc == !!old)
+	/* Only the first of all ITSs has a vPE to add. */
+	if (v4_1 && alloc == is_mapped_anywhere(vpeid))
 		mem_fail("Alloc is %d for vPE %u", alloc, vpeid);
-	if (!v4_1 && old)
+	if (old && (!v4_1 || find_vpe(its, vpeid)->mapped_on & bit_of(its)))
 		mem_fail("vPE %u is mapped while it is", vpeid);
 	if (cmd[0] & BIT_ULL(9) && v4_1 && !is_zero(token.vpt, token.vpt_bits))
 		mem_fail("pending table at 0x%llx taken for zero", (unsigned long long)token.vpt);
-	if (old)
+	if (old && its->confined && (token.rdbase != old->rdbase || token.vconf != old->vconf))
+		mem_fail("vPE %u differs from what another ITS has", vpeid);
+	if (old) {
+		find_vpe(its, vpeid)->mapped_on |= bit_of(its);
 		return true;
+	}
 	if (nr_vpes == MAX_VPES)
 		mem_fail("test maps too many vPEs");
 
@@ -445,6 +504,7 @@ static bool do_vmapp(struct its_model *its, const u64 *cmd)
 		.vconf		= token.vconf,
 		.rdbase		= token.rdbase,
 		.doorbell	= token.doorbell,
+		.mapped_on	= bit_of(its),
 	};
 
 	return true;
@@ -522,7 +582,7 @@ static bool do_vmovp(struct its_model *its, const u64 *cmd)
 	write_vpe(its, where, &token);
 
 	/* What the entries of other ITSs say does not matter any more. */
-	for (i = 0; i < nr_vpes && its->cfg.vmovp; i++) {
+	for (i = 0; i < nr_vpes && (v4_1 || its->cfg.vmovp); i++) {
 		if (vpes[i].vpeid == vpeid)
 			vpes[i].rdbase = rdbase;
 	}
@@ -530,13 +590,37 @@ static bool do_vmovp(struct its_model *its, const u64 *cmd)
 	return true;
 }
 
-/* VSYNC, VINVALL, INVDB, VSGI */
+/* What a command for a vPE finds, where it does not matter on which ITS it is mapped */
+static struct vpe *mapped_here(struct its_model *its, u32 vpeid)
+{
+	struct vpe *vpe = is_mapped(its, vpeid) ? find_vpe(its, vpeid) : NULL;
+
+	return vpe && vpe->mapped_on & bit_of(its) ? vpe : NULL;
+}
+
+static bool do_vsgi(struct its_model *its, const u64 *cmd)
+{
+	struct vpe *vpe = mapped_here(its, field(cmd[1], 47, 32));
+	u32 sgi = field(cmd[0], 35, 32);
+
+	check_res0(cmd, GENMASK_ULL(35, 32) | GENMASK_ULL(23, 20) | GENMASK_ULL(10, 8),
+		   GENMASK_ULL(47, 32), 0, 0);
+	if (!vpe)
+		return false;
+
+	/* Either one or the other */
+	if (cmd[0] & BIT(9))
+		vpe->pending_sgis &= ~BIT(sgi);
+	else
+		vpe->sgis[sgi] = cmd[0] & (GENMASK(23, 20) | BIT(10) | BIT(8));
+
+	return true;
+}
+
+/* VSYNC, VINVALL, INVDB */
 static bool do_vpe(struct its_model *its, const u64 *cmd)
 {
-	bool sgi = field(cmd[0], 7, 0) == GITS_CMD_VSGI;
-
-	check_res0(cmd, sgi ? GENMASK_ULL(35, 32) | GENMASK_ULL(23, 20) | GENMASK_ULL(10, 8) : 0,
-		   GENMASK_ULL(47, 32), 0, 0);
+	check_res0(cmd, 0, GENMASK_ULL(47, 32), 0, 0);
 
 	if (is_mapped(its, field(cmd[1], 47, 32)))
 		return true;
@@ -558,6 +642,8 @@ bool vpe_model_execute(struct its_model *its, const u64 *cmd)
 		return do_vevent(its, cmd);
 	case GITS_CMD_VMOVP:
 		return do_vmovp(its, cmd);
+	case GITS_CMD_VSGI:
+		return do_vsgi(its, cmd);
 	default:
 		return do_vpe(its, cmd);
 	}
@@ -751,6 +837,59 @@ static void check_registered(const struct rdist_model *rdist, phys_addr_t vpt, u
 		mem_fail("a vPE becomes resident that is not mapped");
 }
 
+/* A write of a device or a CPU to GITS_SGIR: names no memory, and an unknown vPE is ignored. */
+bool vpe_model_sgi(struct its_model *its, u32 vpeid, u32 sgi)
+{
+	struct vpe *vpe = mapped_here(its, vpeid);
+
+	if (!vpe)
+		return false;
+
+	vpe->pending_sgis |= BIT(sgi);
+
+	return vpe->sgis[sgi] & BIT(8);
+}
+
+/* The virtual SGIs that a vPE has, as VSGI has set them up */
+u32 vpe_model_sgi_config(struct its_model *its, u32 vpeid, u32 sgi)
+{
+	struct vpe *vpe = find_vpe(its, vpeid);
+
+	return vpe ? vpe->sgis[sgi] : 0;
+}
+
+/* A redistributor that is asked about a vPE looks it up, and has to have it. */
+static struct vpe *vpe_at(struct rdist_model *rdist, u32 vpeid)
+{
+	struct rdist_model with = *rdist;
+	struct vpe *vpe;
+
+	with.vpendbaser = vpeid;
+	vpe = rdist_vpe(&with);
+	if (find_rdist(vpe->its, vpe->rdbase) != rdist)
+		mem_fail("a redistributor is asked about vPE %u, which is mapped elsewhere", vpeid);
+	check_vpt(vpe->vpt, vpe->bits, rdist->confined);
+
+	return vpe;
+}
+
+void vpe_model_invalidate(struct rdist_model *rdist, u32 vpeid, u32 vintid)
+{
+	struct vpe *vpe = vpe_at(rdist, vpeid);
+
+	check_vconf(vpe->vconf, vpe->bits, rdist->confined);
+	if (vintid && (vintid < LPI_BASE || vintid >> vpe->bits))
+		mem_fail("vINTID %u of vPE %u invalidated", vintid, vpeid);
+}
+
+void vpe_model_write_vsgir(struct rdist_model *rdist, u32 vpeid)
+{
+	if (rdist->vsgi_busy)
+		mem_fail("GICR_VSGIR written while it is busy");
+
+	rdist->vsgis = vpe_at(rdist, vpeid)->pending_sgis;
+}
+
 static void make_resident(struct rdist_model *rdist)
 {
 	struct vpe tables;
@@ -778,25 +917,52 @@ void vpe_model_write_vpendbaser(struct rdist_model *rdist, u64 val)
 	if (rdist->dirty)
 		mem_fail("GICR_VPENDBASER written while it is dirty");
 
+	if (rdist->vpes == ITS_GICV4_1 && !(val & GICR_VPENDBASER_Valid))
+		rdist->rings = was_resident && val & GICR_VPENDBASER_4_1_DB;
 	rdist->vpendbaser = val & ~(GICR_VPENDBASER_Dirty | GICR_VPENDBASER_PendingLast);
 	if (is_resident(rdist)) {
 		if (was_resident && rdist->confined)
 			mem_fail("GICR_VPENDBASER changed while it is valid");
 		make_resident(rdist);
 	} else if (was_resident) {
+		if (rdist->vpes == ITS_GICV4_1 && rdist->confined &&
+		    (val ^ old) & GICR_VPENDBASER_4_1_VPEID)
+			mem_fail("GICR_VPENDBASER.Valid cleared with another vPEID");
 		/* It writes back to where it was, whatever address comes with this. */
 		rdist->vpendbaser = old & ~GICR_VPENDBASER_Valid;
 		flush(rdist);
 		rdist->dirty = rdist->flushes;
-		if (take_pending(rdist, false))
+		if (take_pending(rdist, false) ||
+		    (rdist->vpes == ITS_GICV4_1 && val & GICR_VPENDBASER_PendingLast))
 			rdist->vpendbaser |= GICR_VPENDBASER_PendingLast;
 	}
+}
+
+/* A table that a confined redistributor gets is EL2's, and it never is said to be empty. */
+static void check_vpe_table(const struct rdist_model *rdist, u64 val)
+{
+	u64 size = (FIELD_GET(GICR_VPROPBASER_4_1_SIZE, val) + 1) * (u64)SZ_4K <<
+		   2 * FIELD_GET(GICR_VPROPBASER_4_1_PAGE_SIZE, val);
+
+	if (!rdist->confined)
+		return;
+
+	check_pages(val & GICR_VPROPBASER_4_1_ADDR, size, true, MEM_ITS, "table of vPEs");
+	if (val & GICR_VPROPBASER_4_1_Z)
+		mem_fail("table of vPEs taken for zero");
 }
 
 void vpe_model_write_vpropbaser(struct rdist_model *rdist, u64 val)
 {
 	if (is_resident(rdist) || rdist->dirty)
 		mem_fail("GICR_VPROPBASER written while a vPE is resident");
+
+	if (rdist->vpes == ITS_GICV4_1) {
+		val &= ~GICR_VPROPBASER_4_1_ENTRY_SIZE;
+		val |= rdist->vpropbaser & GICR_VPROPBASER_4_1_ENTRY_SIZE;
+		if (val & GICR_VPROPBASER_4_1_VALID)
+			check_vpe_table(rdist, val);
+	}
 
 	rdist->vpropbaser = val & (rdist->addr_mask | ~GENMASK_ULL(51, 12));
 }

@@ -24,6 +24,8 @@ u64 vpe_model_typer(const struct its_model *its);
 bool vpe_model_has_command(struct its_model *its, u32 nr);
 bool vpe_model_execute(struct its_model *its, const u64 *cmd);
 bool vpe_model_event(struct its_model *its, u32 nr, const struct its_token *ite);
+bool vpe_model_sgi(struct its_model *its, u32 vpeid, u32 sgi);
+u32 vpe_model_sgi_config(struct its_model *its, u32 vpeid, u32 sgi);
 enum vlpi vpe_model_translate(struct its_model *its, u32 dev_id, u32 event_id);
 void vpe_model_released(phys_addr_t phys, u64 size);
 
@@ -31,5 +33,7 @@ void vpe_model_released(phys_addr_t phys, u64 size);
 u64 vpe_model_read_vpendbaser(struct rdist_model *rdist);
 void vpe_model_write_vpendbaser(struct rdist_model *rdist, u64 val);
 void vpe_model_write_vpropbaser(struct rdist_model *rdist, u64 val);
+void vpe_model_write_vsgir(struct rdist_model *rdist, u32 vpeid);
+void vpe_model_invalidate(struct rdist_model *rdist, u32 vpeid, u32 vintid);
 
 #endif /* __PKVM_VPE_MODEL_H__ */

@@ -133,7 +133,7 @@ inline consume(seen)
 	}
 }
 
-/* its.c: commit(). The hardware does not look at the slot before it has CWRITER. */
+/* its.c: its_process_cmd(). The hardware does not look at the slot before it has CWRITER. */
 inline commit(cmd, dev, page)
 {
 	d_step {

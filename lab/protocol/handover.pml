@@ -43,7 +43,7 @@ bool calls;			/* its_staging_calls */
 bool staging_memory[NITS];
 bool staged[NITS];		/* its->staging.ops, cmd_base and cmd_write */
 byte sent[NITS];		/* its->cmd_write */
-bool refused;			/* __pkvm_its_refuse_pvms() */
+bool refused;			/* pkvm_its_pvms_refused */
 bool mutex;			/* its->dev_alloc_lock of ITS 0 */
 bool table_original, table_staging;	/* a level-1 entry of ITS 0 is there */
 #ifdef FAULT_2

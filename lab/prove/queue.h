@@ -62,11 +62,6 @@ struct hyp_its *hyp_its_get(u32 id)
 	return id ? NULL : &its;
 }
 
-u32 hyp_its_count(void)
-{
-	return 1;
-}
-
 void trace_its_refused(phys_addr_t phys, u64 cmd0, u64 cmd1, u64 cmd2, u32 reason)
 {
 }

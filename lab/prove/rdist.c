@@ -7,7 +7,7 @@
  * GICR_PROPBASER and GICR_PENDBASER only get the committed values, and only while LPIs are disabled
  * and RWP is 0; EnableLPIs is never cleared, and is set only with both bases in place; every other
  * bit of GICR_CTLR and GICR_WAKER stays, but for those that are the host's; LPIs are named within
- * the property table; a write that has no effect changes nothing but counters, each of which is
+ * the property table, virtual ones only of a vPE that vpe_is_at() has found; a write that has no effect changes nothing but counters, each of which is
  * raised by one.
  *
  * Assumed, and why that holds:
@@ -40,6 +40,16 @@ static u64 written_reg, written_val, written_size;
 /* What was read last */
 static u32 read_ctlr, read_waker;
 static u64 read_propbaser, read_pendbaser;
+/* What was asked about last, and whether it was there */
+static u64 asked_vpeid;
+static bool vpe_at;
+
+bool vpe_is_at(struct hyp_rdist *rdist, u64 vpeid)
+{
+	asked_vpeid = vpeid;
+
+	return vpe_at = nondet_bool();
+}
 
 u64 mem_read_once(const volatile void *from, size_t size)
 {
@@ -81,6 +91,13 @@ void its_mmio_write(volatile void *addr, u64 val, unsigned int size)
 	written_size = size;
 }
 
+/* V=1, with the number of a vPE that is mapped to the redistributor */
+static bool names_vpe(u64 val)
+{
+	return vpe_at && val >> 32 == (GICR_INVLPIR_V >> 32 | asked_vpeid) &&
+	       asked_vpeid <= GENMASK(15, 0);
+}
+
 void prove_rdist_write(void)
 {
 	u64 offset = nondet_u64(), val = nondet_u64(), nr_ids;
@@ -112,6 +129,7 @@ void prove_rdist_write(void)
 	reach(nr_written && written_to == 2 && written_reg == GICR_CTLR);
 	reach(nr_written && written_reg == GICR_PENDBASER && size == 4);
 	reach(nr_written && written_reg == GICR_INVLPIR);
+	reach(nr_written && written_reg == GICR_INVALLR && written_val);
 	reach(!nr_written && offset / STRIDE == 4);
 
 	prove(nr_written <= 1, "a write of the host is one write at most");
@@ -173,13 +191,17 @@ void prove_rdist_write(void)
 	case GICR_SETLPIR:
 	case GICR_CLRLPIR:
 		prove(rdist->typer & GICR_TYPER_DirectLPIS, "GICR_SETLPIR takes direct LPIs");
+		prove(!(written_val >> 32), "... that are physical");
 		fallthrough;
 	case GICR_INVLPIR:
-		prove(rdist->lpis && written_val >= 8192 && written_val < nr_ids,
+		prove(rdist->lpis && (u32)written_val >= 8192 && (u32)written_val < nr_ids,
 		      "the INTID is an LPI within the property table");
+		prove(names_vpe(written_val) || !(written_val >> 32),
+		      "... and virtual only if it is of a vPE that is there");
 		break;
 	case GICR_INVALLR:
-		prove(rdist->lpis && !written_val, "GICR_INVALLR invalidates physical LPIs");
+		prove(rdist->lpis && !(u32)written_val && (names_vpe(written_val) || !written_val),
+		      "GICR_INVALLR invalidates physical LPIs, or those of a vPE that is there");
 		break;
 	default:
 		prove(false, "no other register is written");

@@ -11,15 +11,14 @@
 #include <linux/irqchip/arm-gic-v3-staging.h>
 #include <linux/kstrtox.h>
 #include <linux/kvm_host.h>
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/of.h>
 #include <linux/of_address.h>
 #include <linux/overflow.h>
 #include <linux/percpu.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
 
+#include <asm/kvm_hyp.h>
 #include <asm/kvm_mmu.h>
 #include <asm/kvm_pkvm.h>
 #include <asm/kvm_pkvm_its.h>
@@ -28,18 +27,14 @@
 
 /**
  * struct pkvm_its - an ITS that EL2 knows
- * @node:	in pkvm_its_list
  * @base:	physical address of the control frame
- * @id:		what EL2 calls it
  * @state:	memory given to EL2 for its state
  * @state_size:	size of @state in bytes
  */
 struct pkvm_its {
-	struct list_head	node;
-	phys_addr_t		base;
-	int			id;
-	void			*state;
-	size_t			state_size;
+	phys_addr_t	base;
+	void		*state;
+	size_t		state_size;
 };
 
 enum pkvm_its_policy {
@@ -48,8 +43,9 @@ enum pkvm_its_policy {
 	PKVM_ITS_FAILED,
 };
 
-/* Changes only while the ITSs are handed over, before userspace exists. */
-static struct list_head pkvm_its_list __ro_after_init = LIST_HEAD_INIT(pkvm_its_list);
+/* By EL2's ID. Changes only while the ITSs are handed over, before userspace exists. */
+static struct pkvm_its pkvm_itss[PKVM_ITS_MAX] __ro_after_init;
+static unsigned int nr_pkvm_itss __ro_after_init;
 static enum pkvm_its_policy pkvm_its_policy __ro_after_init;
 
 static int __init early_protected_its_cfg(char *arg)
@@ -70,67 +66,41 @@ static int __init early_protected_its_cfg(char *arg)
 }
 early_param("kvm-arm.protected_its", early_protected_its_cfg);
 
-static struct pkvm_its *pkvm_its_get(int id)
-{
-	struct pkvm_its *its;
-
-	list_for_each_entry(its, &pkvm_its_list, node) {
-		if (its->id == id)
-			return its;
-	}
-
-	return NULL;
-}
-
 static int pkvm_its_register(const struct its_staging_desc *desc)
 {
 	size_t desc_size = struct_size(desc, rdbases, desc->nr_rdbases);
-	struct pkvm_its *its;
-	int ret;
+	struct pkvm_its *its = &pkvm_itss[nr_pkvm_itss];
+	int id;
 
-	its = kzalloc_obj(*its);
-	if (!its)
-		return -ENOMEM;
+	if (nr_pkvm_itss == PKVM_ITS_MAX)
+		return -ENOSPC;
 
 	its->base = desc->base;
 	its->state_size = PAGE_ALIGN(ALIGN(PKVM_HYP_ITS_SIZE + desc_size, sizeof(u64)) +
 				     pkvm_its_flat_records_size(desc));
 	its->state = alloc_pages_exact(its->state_size, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
-	if (!its->state) {
-		ret = -ENOMEM;
-		goto err_free;
-	}
+	if (!its->state)
+		return -ENOMEM;
 
 	memcpy(its->state + PKVM_HYP_ITS_SIZE, desc, desc_size);
 
-	ret = kvm_call_hyp_nvhe(__pkvm_its_register, page_to_pfn(virt_to_page(its->state)),
-				its->state_size >> PAGE_SHIFT);
-	if (ret < 0)
-		goto err_free_state;
+	id = kvm_call_hyp_nvhe(__pkvm_its_register, page_to_pfn(virt_to_page(its->state)),
+			       its->state_size >> PAGE_SHIFT);
+	if (id < 0)
+		free_pages_exact(its->state, its->state_size);
+	else
+		nr_pkvm_itss++;
 
-	its->id = ret;
-	list_add_tail(&its->node, &pkvm_its_list);
-
-	return its->id;
-
-err_free_state:
-	free_pages_exact(its->state, its->state_size);
-err_free:
-	kfree(its);
-
-	return ret;
+	return id;
 }
 
 static void pkvm_its_unregister(int id)
 {
-	struct pkvm_its *its = pkvm_its_get(id);
-
 	if (WARN_ON(kvm_call_hyp_nvhe(__pkvm_its_unregister, id)))
 		return;
 
-	free_pages_exact(its->state, its->state_size);
-	list_del(&its->node);
-	kfree(its);
+	free_pages_exact(pkvm_itss[id].state, pkvm_itss[id].state_size);
+	nr_pkvm_itss--;
 }
 
 static int pkvm_its_adopt_device(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
@@ -229,6 +199,29 @@ static bool pkvm_its_load_vpe(u64 vpropbaser, u64 vpendbaser)
 	return true;
 }
 
+/**
+ * pkvm_its_vpe_is_pending - read the virtual pending table of a vPE that EL2 owns
+ * @vpe_id: vPEID of a vPE that is not mapped
+ * @vintid: an LPI of the VM
+ * @pending: set to whether it is pending
+ *
+ * Context: any.
+ * Return: false if the table is the host's.
+ */
+bool pkvm_its_vpe_is_pending(u16 vpe_id, u32 vintid, bool *pending)
+{
+	int ret;
+
+	if (list_empty(&pkvm_its_list))
+		return false;
+
+	ret = kvm_call_hyp_nvhe(__pkvm_vpe_is_pending, vpe_id, vintid);
+	WARN_ON_ONCE(ret < 0);
+	*pending = ret > 0;
+
+	return true;
+}
+
 static const struct its_staging_ops pkvm_its_ops = {
 	.register_its	= pkvm_its_register,
 	.adopt_device	= pkvm_its_adopt_device,
@@ -245,10 +238,10 @@ static const struct its_staging_ops pkvm_its_ops = {
 
 static int __init pkvm_its_fence(phys_addr_t base, bool present)
 {
-	struct pkvm_its *its;
+	unsigned int id;
 
-	list_for_each_entry(its, &pkvm_its_list, node) {
-		if (its->base == base)
+	for (id = 0; id < nr_pkvm_itss; id++) {
+		if (pkvm_itss[id].base == base)
 			return 0;
 	}
 
@@ -318,11 +311,19 @@ static int __init pkvm_its_check_gic(void)
 	return -EOPNOTSUPP;
 }
 
-/* GICv4.0's virtual LPIs; EL2 refuses what GICv4.1 has in their place. */
+/* Does KVM want virtual LPIs from a GIC that is confined? */
+static bool __init pkvm_its_wants_vlpis(void)
+{
+	return kvm_vgic_global_state.has_gicv4 && pkvm_its_policy == PKVM_ITS_CONFINED;
+}
+
+/* With GICv4.1, redistributors must have their tables of vPEs from ITSs. */
 static bool __init pkvm_its_confines_vlpis(void)
 {
-	return kvm_vgic_global_state.has_gicv4 && !kvm_vgic_global_state.has_gicv4_1 &&
-	       pkvm_its_policy == PKVM_ITS_CONFINED;
+	return pkvm_its_wants_vlpis() &&
+	       (!kvm_vgic_global_state.has_gicv4_1 ||
+		kvm_call_hyp_nvhe(__pkvm_rdists_stat, PKVM_RDISTS_WITH_VPE_TABLE) ==
+		kvm_call_hyp_nvhe(__pkvm_rdists_stat, PKVM_RDISTS_WITH_LPIS));
 }
 
 static int __init pkvm_rdists_register(struct gic_staging_desc *desc)
@@ -332,7 +333,7 @@ static int __init pkvm_rdists_register(struct gic_staging_desc *desc)
 	void *state;
 	int ret;
 
-	if (pkvm_its_confines_vlpis())
+	if (pkvm_its_wants_vlpis())
 		size += PKVM_HYP_VPES_SIZE;
 
 	size = PAGE_ALIGN(size);
@@ -350,12 +351,7 @@ static int __init pkvm_rdists_register(struct gic_staging_desc *desc)
 	return ret;
 }
 
-/**
- * pkvm_its_is_wanted - check whether the command line leaves confinement on
- *
- * Context: any, once early parameters have been parsed.
- * Return: false with kvm-arm.protected_its=off.
- */
+/* Does the command line leave confinement on? For use once it has been parsed */
 bool pkvm_its_is_wanted(void)
 {
 	return pkvm_its_policy != PKVM_ITS_OFF;
@@ -390,7 +386,7 @@ void __init pkvm_its_start_deprivilege(void)
 		return;
 
 	kvm_err("Failed to confine the GIC (%d), protected VMs are not available\n", ret);
-	kvm_call_hyp_nvhe(__pkvm_its_refuse_pvms);
+	kvm_nvhe_sym(pkvm_its_pvms_refused) = true;
 	pkvm_its_policy = PKVM_ITS_FAILED;
 }
 
@@ -410,7 +406,7 @@ void __init pkvm_its_end_deprivilege(bool deprivileged)
 		pkvm_its_policy = PKVM_ITS_FAILED;
 
 	/* KVM works without them. */
-	if (!list_empty(&pkvm_its_list) && kvm_vgic_global_state.has_gicv4 &&
+	if (nr_pkvm_itss && kvm_vgic_global_state.has_gicv4 &&
 	    !pkvm_its_confines_vlpis()) {
 		kvm_info("GICv4 direct injection is not available with confined ITSs\n");
 		kvm_vgic_global_state.has_gicv4 = false;
@@ -418,11 +414,7 @@ void __init pkvm_its_end_deprivilege(bool deprivileged)
 	}
 }
 
-/**
- * pkvm_its_allows_pvms - check whether protected VMs are allowed
- *
- * Return: false if the GIC could not be confined. True if confinement is off.
- */
+/* Protected VMs are allowed if the GIC is confined, or confinement is off on purpose. */
 bool pkvm_its_allows_pvms(void)
 {
 	if (pkvm_its_policy != PKVM_ITS_FAILED)
@@ -432,20 +424,6 @@ bool pkvm_its_allows_pvms(void)
 
 	return false;
 }
-
-static int pkvm_its_state_show(struct seq_file *m, void *unused)
-{
-	static const char * const states[] = {
-		[PKVM_ITS_CONFINED]	= "confined",
-		[PKVM_ITS_OFF]		= "off",
-		[PKVM_ITS_FAILED]	= "failed",
-	};
-
-	seq_printf(m, "%s\n", states[pkvm_its_policy]);
-
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(pkvm_its_state);
 
 static const char * const pkvm_its_stat_names[PKVM_ITS_NR_STATS] = {
 	[PKVM_ITS_ACCEPTED]			= "accepted",
@@ -462,16 +440,12 @@ static const char * const pkvm_its_stat_names[PKVM_ITS_NR_STATS] = {
 	[PKVM_ITS_REFUSED_BAD_VPE]		= "refused_bad_vpe",
 	[PKVM_ITS_REFUSED_BAD_ITS_LIST]		= "refused_bad_its_list",
 	[PKVM_ITS_REFUSED_VPE_RESIDENT]		= "refused_vpe_resident",
+	[PKVM_ITS_REFUSED_VPE_PENDING]		= "refused_vpe_pending",
 	[PKVM_ITS_WRITES_IGNORED]		= "writes_ignored",
 	[PKVM_ITS_HELD_PAGES]			= "held_pages",
 };
 
-/**
- * pkvm_its_verdict_name - what debugfs and hypervisor traces call a verdict
- * @verdict: an enum pkvm_its_verdict, from EL2
- *
- * Return: the name.
- */
+/* What debugfs and hypervisor traces call a verdict, which is from EL2 */
 const char *pkvm_its_verdict_name(u32 verdict)
 {
 	return verdict < PKVM_ITS_NR_VERDICTS ? pkvm_its_stat_names[verdict] : "unknown";
@@ -479,12 +453,12 @@ const char *pkvm_its_verdict_name(u32 verdict)
 
 static int pkvm_its_stats_show(struct seq_file *m, void *unused)
 {
-	struct pkvm_its *its = m->private;
+	unsigned long id = (unsigned long)m->private;
 	u64 val, refused = 0;
 	unsigned int i;
 
 	for (i = 0; i < PKVM_ITS_NR_STATS; i++) {
-		val = kvm_call_hyp_nvhe(__pkvm_its_stat, its->id, i);
+		val = kvm_call_hyp_nvhe(__pkvm_its_stat, id, i);
 		seq_printf(m, "%s %llu\n", pkvm_its_stat_names[i], val);
 		if (i > PKVM_ITS_ACCEPTED && i < PKVM_ITS_NR_VERDICTS)
 			refused += val;
@@ -501,6 +475,7 @@ static int pkvm_rdists_stats_show(struct seq_file *m, void *unused)
 	static const char * const names[PKVM_RDISTS_NR_STATS] = {
 		[PKVM_RDISTS_FOUND]		= "found",
 		[PKVM_RDISTS_WITH_LPIS]		= "with_lpis",
+		[PKVM_RDISTS_WITH_VPE_TABLE]	= "with_vpe_table",
 		[PKVM_RDISTS_WRITES]		= "writes",
 		[PKVM_RDISTS_WRITES_IGNORED]	= "writes_ignored",
 		[PKVM_RDISTS_HELD_PAGES]	= "held_pages",
@@ -517,21 +492,25 @@ DEFINE_SHOW_ATTRIBUTE(pkvm_rdists_stats);
 
 static int __init pkvm_its_debugfs_init(void)
 {
+	static char *state = "confined";
 	struct dentry *root, *dir;
-	struct pkvm_its *its;
+	unsigned long id;
 	char name[17];
 
 	if (!is_protected_kvm_enabled() || !is_kvm_arm_initialised())
 		return 0;
 
+	if (pkvm_its_policy != PKVM_ITS_CONFINED)
+		state = pkvm_its_policy == PKVM_ITS_OFF ? "off" : "failed";
+
 	root = debugfs_create_dir("pkvm_its", NULL);
-	debugfs_create_file("state", 0444, root, NULL, &pkvm_its_state_fops);
+	debugfs_create_str("state", 0444, root, &state);
 	debugfs_create_file("redistributors", 0400, root, NULL, &pkvm_rdists_stats_fops);
 
-	list_for_each_entry(its, &pkvm_its_list, node) {
-		snprintf(name, sizeof(name), "%016llx", (u64)its->base);
+	for (id = 0; id < nr_pkvm_itss; id++) {
+		snprintf(name, sizeof(name), "%016llx", (u64)pkvm_itss[id].base);
 		dir = debugfs_create_dir(name, root);
-		debugfs_create_file("stats", 0400, dir, its, &pkvm_its_stats_fops);
+		debugfs_create_file("stats", 0400, dir, (void *)id, &pkvm_its_stats_fops);
 	}
 
 	return 0;

@@ -46,12 +46,7 @@ static inline u64 its_staging_record_offset(u32 entry_size, u32 event_bits)
 	return ALIGN((u64)entry_size << event_bits, SZ_256);
 }
 
-/**
- * its_staging_events_size() - Size of the hypervisor's map of a device's events
- * @event_bits: number of EventID bits
- *
- * Return: bytes. The map follows the record.
- */
+/* The size of the hypervisor's map of a device's events, which follows the record */
 static inline u64 its_staging_events_size(u32 event_bits)
 {
 	return ALIGN(BIT_ULL(event_bits), 64) / BITS_PER_BYTE;
@@ -77,13 +72,9 @@ static inline u64 its_staging_page_size(u64 baser)
 	return SZ_4K << (2 * min_t(u64, FIELD_GET(GITS_BASER_PAGE_SIZE_MASK, baser), 2));
 }
 
-/**
- * its_staging_level2_size() - Size of the memory for a level-2 page of the device table
- * @baser: the value of GITS_BASER<n>
- *
- * The hypervisor keeps a pointer for each DeviceID behind the ITS's page.
- *
- * Return: bytes, a multiple of the page size.
+/*
+ * The size of the memory for a level-2 page of the device table: whole pages. The hypervisor keeps
+ * a pointer for each DeviceID behind the ITS's page.
  */
 static inline u64 its_staging_level2_size(u64 baser)
 {
@@ -92,9 +83,7 @@ static inline u64 its_staging_level2_size(u64 baser)
 	return ALIGN(page_size + page_size / GITS_BASER_ENTRY_SIZE(baser) * sizeof(u64), PAGE_SIZE);
 }
 
-/*
- * The ITS command block, which is what the ITS actually parses.
- */
+/* The ITS command block, which is what the ITS actually parses */
 struct its_cmd_block {
 	union {
 		u64	raw_cmd[4];
@@ -103,7 +92,7 @@ struct its_cmd_block {
 };
 
 /* Room for what the hypervisor knows of a vPE */
-#define ITS_STAGING_VPE_RECORD_SIZE	SZ_16K
+#define ITS_STAGING_VPE_RECORD_SIZE	SZ_2K
 
 /**
  * its_staging_vpt_size() - Size of the memory for a virtual pending table
@@ -169,43 +158,41 @@ struct its_staging_desc {
 
 /**
  * struct its_staging_ops - what the driver asks of the hypervisor's side
- * @register_its:	announce an ITS. Process context, may sleep. Returns an ID
- *			for the other calls or a negative error, and then nothing
- *			has changed.
+ *
+ * Calls that return an error have changed nothing. Those made under the ITS lock do not sleep, the
+ * others may.
+ *
+ * @register_its:	announce an ITS. Returns an ID for the other calls.
  * @adopt_device:	announce a device that is mapped already, before @activate.
- *			Process context, may sleep.
- * @activate:		from now on commands are taken from the staging queue,
- *			starting at @offset (bytes), where the hardware's read and
- *			write pointers both are. Called under the ITS lock, does not
- *			sleep and takes constant time.
- * @adopt_event:	announce an event that is mapped already, after @activate.
- *			Called under the ITS lock, does not sleep.
- * @unregister_its:	undo @register_its and @adopt_device for an ITS that has not
- *			been activated. Process context, may sleep.
- * @post:		do what a write of @offset (bytes) to GITS_CWRITER does. For
- *			use until such writes reach the hypervisor by themselves.
- *			Called under the ITS lock, does not sleep.
- * @prepare:		hand over the memory of an ITT, of its_staging_itt_size()
- *			bytes, and the level-2 page of the device table. To be called
- *			before MAPD(V=1), which must name the same @itt and size.
- *			Process context. Returns 0 or a negative error.
- * @reclaim:		get back what @prepare took, but for the level-2 page. To be
- *			called after MAPD(V=0) and a SYNC behind it have completed, or
- *			without any MAPD. Process context. Returns 0 or a negative
- *			error, and then the memory must be left alone for good.
+ * @activate:		from now on commands are taken from the staging queue, starting at @offset
+ *			(bytes), where the hardware's read and write pointers both are. Under the
+ *			ITS lock, takes constant time.
+ * @adopt_event:	announce an event that is mapped already, after @activate. Under the ITS
+ *			lock.
+ * @unregister_its:	undo @register_its and @adopt_device for the ITS that was registered last,
+ *			and is not active.
+ * @post:		do what a write of @offset (bytes) to GITS_CWRITER does. For use until
+ *			such writes reach the hypervisor by themselves. Under the ITS lock.
+ * @prepare:		hand over the memory of an ITT, of its_staging_itt_size() bytes, and the
+ *			level-2 page of the device table. To be called before MAPD(V=1), which
+ *			must name the same @itt and size.
+ * @reclaim:		get back what @prepare took, but for the level-2 page. To be called after
+ *			MAPD(V=0) and a SYNC behind it have completed, or without any MAPD. If it
+ *			fails, the memory must be left alone for good.
  * @prepare_vpe:	hand over a virtual pending table, of its_staging_vpt_size() bytes,
  *			and the level-2 pages of the vPE tables of all ITSs, and share a
  *			virtual property table. To be called before VMAPP(V=1), which must
  *			name the same @vpt. Process context, may sleep. Returns 0 or a
  *			negative error.
  * @reclaim_vpe:	undo @prepare_vpe, but for the level-2 pages. To be called after
- *			VMAPP(V=0) and a VSYNC behind it have completed on each ITS, with
- *			the vPE not resident. Process context, may sleep. Returns 0 or a
- *			negative error, and then the memory must be left alone for good.
- * @load_vpe:		write GICR_VPROPBASER and GICR_VPENDBASER of this CPU along with
- *			something else that enters the hypervisor soon, before the guest
- *			runs. Called without preemption, does not sleep. Returns false if
- *			the caller has to write them.
+ *			VMAPP(V=0) and (GICv4.0) a VSYNC behind it have completed on each
+ *			ITS, with the vPE not resident. Process context, may sleep. Returns
+ *			0 or a negative error, and then the memory must be left alone for
+ *			good.
+ * @load_vpe:		write GICR_VPROPBASER (GICv4.0 only) and GICR_VPENDBASER of this
+ *			CPU along with something else that enters the hypervisor soon,
+ *			before the guest runs. Called without preemption, does not sleep.
+ *			Returns false if the caller has to write them.
  */
 struct its_staging_ops {
 	int	(*register_its)(const struct its_staging_desc *desc);

@@ -58,7 +58,7 @@ u64 mem_read_once(const volatile void *from, size_t size);
 })
 
 /* The CPU that the test runs on. Its MPIDR is its number, in Aff3 and Aff0. */
-#define SHIM_CPUS		8
+#define SHIM_CPUS		16
 extern unsigned int shim_cpu;
 
 #define DEFINE_PER_CPU(type, name)	typeof(type) (name)[SHIM_CPUS]

@@ -37,7 +37,7 @@ static void one_of_16(unsigned int failing)
 
 	mem_fail_call = 1;
 	EXPECT_EQ(its_activate(its[failing]), -ENOMEM);
-	for (; i < NR_ITSS; i++)
+	for (i = NR_ITSS; i-- > failing; )
 		EXPECT(!its_unregister(its[i]));
 	EXPECT_EQ(mem_count(MEM_HOST) == free, !failing);
 

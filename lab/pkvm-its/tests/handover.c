@@ -1036,7 +1036,7 @@ static void unregister(void)
 	EXPECT(translates(DEV + 1));
 	EXPECT(translates(0xffff));
 	EXPECT(!its_hand_over(its));
-	EXPECT_EQ(its->id, id + 1);
+	EXPECT_EQ(its->id, id);
 	EXPECT_EQ(__pkvm_its_unregister(its->id), -EINVAL);
 	ACCEPT(its, cmd_sync(0));
 	its_check_held(its);
@@ -1052,17 +1052,15 @@ static void unregister_first_of_two(void)
 	EXPECT(!its_register(first));
 	EXPECT(!its_hand_over(second));
 
-	EXPECT(!its_unregister(first));
-	EXPECT(!is_guarded(first->cfg.its.base));
+	/* Only the last one can go: IDs have no gaps. */
+	EXPECT_EQ(__pkvm_its_unregister(first->id), -EINVAL);
+	EXPECT(is_guarded(first->cfg.its.base));
 	EXPECT(is_guarded(second->cfg.its.base));
-	its_check_held(second);
 	ACCEPT(second, cmd_sync(0));
 
-	EXPECT(!its_register(first));
-	EXPECT_EQ(first->id, 2);
-	ACCEPT(second, cmd_sync(0));
 	EXPECT(!its_activate(first));
 	ACCEPT(first, cmd_sync(0));
+	ACCEPT(second, cmd_sync(0));
 	EXPECT_EQ(mem_count(MEM_EL2) + mem_count(MEM_ITS),
 		  its_stat(first, PKVM_ITS_HELD_PAGES) + its_stat(second, PKVM_ITS_HELD_PAGES));
 }
@@ -1080,20 +1078,32 @@ static void registers_in_memory(void)
 	expect_nothing_held();
 }
 
-/* IDs are not used again: there is an end to it. */
 static void all_ids(void)
 {
+	struct host_its *all[PKVM_ITS_MAX + 1];
 	unsigned int i;
 
 	start(&machine_default);
-	for (i = 0; i < MMIO_GUARD_MAX; i++) {
-		EXPECT(!its_register(its));
-		EXPECT_EQ(its->id, i);
-		EXPECT(!its_unregister(its));
+	all[0] = its;
+	for (i = 1; i <= PKVM_ITS_MAX; i++)
+		all[i] = its_start(&machine_default);
+
+	for (i = 0; i < PKVM_ITS_MAX; i++) {
+		EXPECT(!its_register(all[i]));
+		EXPECT_EQ(all[i]->id, i);
 	}
 
-	EXPECT_EQ(its_register(its), -ENOSPC);
-	EXPECT_EQ(__pkvm_its_stat(MMIO_GUARD_MAX, PKVM_ITS_HELD_PAGES), 0);
+	EXPECT_EQ(its_register(all[i]), -ENOSPC);
+	EXPECT_EQ(__pkvm_its_stat(PKVM_ITS_MAX, PKVM_ITS_HELD_PAGES), 0);
+
+	/* The ID of one that is gone is given again. */
+	EXPECT(!its_unregister(all[i - 1]));
+	EXPECT_EQ(__pkvm_its_stat(i - 1, PKVM_ITS_HELD_PAGES), 0);
+	EXPECT(!its_register(all[i]));
+	EXPECT_EQ(all[i]->id, i - 1);
+
+	while (i--)
+		EXPECT(!its_unregister(i == PKVM_ITS_MAX - 1 ? all[i + 1] : all[i]));
 	expect_nothing_held();
 }
 
@@ -1123,20 +1133,23 @@ static void tell_all_bases(struct its_staging_desc *desc)
 /* GICv4.1: the table is with the ITS that came first. */
 static void shared_vpe_table(void)
 {
+	struct machine_config cfg = machine_default;
 	struct host_its *first, *second;
 	phys_addr_t table, own;
 	u64 baser, held;
 
-	start(&machine_default);
+	cfg.its.vpes = ITS_GICV4_1;
+	cfg.vpes.nr_pages = 0;
+	start(&cfg);
 	first = its;
-	second = its_start(&machine_default);
+	second = its_start(&cfg);
 	table = host_alloc(SZ_64K, SZ_64K);
 	own = host_alloc(SZ_64K, SZ_64K);
 	baser = GITS_BASER_VALID | GITS_BASER_PAGE_SIZE_64K |
 		(u64)GITS_BASER_TYPE_VCPU << GITS_BASER_TYPE_SHIFT |
 		7ULL << GITS_BASER_ENTRY_SIZE_SHIFT;
 	first->model->baser[2] = baser | table;
-	/* Whatever the attributes and the size are */
+	/* Whatever the attributes are */
 	second->model->baser[2] = baser | table | GITS_BASER_InnerShareable | GITS_BASER_RaWaWb;
 	second->model->baser[3] = baser | own;
 
@@ -1250,15 +1263,6 @@ static void fence_registered(void)
 	EXPECT_EQ(__pkvm_its_fence(its->cfg.its.base, true), -EBUSY);
 	its_write(its, GITS_CTLR, 0, 4);
 	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), 1);
-}
-
-static void pvms(void)
-{
-	EXPECT(!pkvm_its_pvms_refused());
-	__pkvm_its_refuse_pvms();
-	EXPECT(pkvm_its_pvms_refused());
-	__pkvm_its_refuse_pvms();
-	EXPECT(pkvm_its_pvms_refused());
 }
 
 /*
@@ -1388,7 +1392,6 @@ const struct test handover_tests[] = {
 	TEST(fence_running),
 	TEST(fence_absent),
 	TEST(fence_registered),
-	TEST(pvms),
 	TEST(guard_regions),
 	TEST(guard_clip),
 	{}

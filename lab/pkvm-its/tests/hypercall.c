@@ -190,7 +190,7 @@ static void speculation(void)
 	__pkvm_its_stat(its->id, PKVM_ITS_HELD_PAGES);
 	EXPECT_EQ(el2_nr_nospec(1, 2), 1);
 	__pkvm_its_stat(its->id, PKVM_ITS_REFUSED_BAD_EVENT);
-	EXPECT_EQ(el2_nr_nospec(PKVM_ITS_REFUSED_BAD_EVENT, PKVM_ITS_NR_VERDICTS), 1);
+	EXPECT_EQ(el2_nr_nospec(PKVM_ITS_REFUSED_BAD_EVENT, PKVM_ITS_NR_STATS), 1);
 
 	/* To find out that there is no level-2 page, to take it, and to find the record */
 	EXPECT_EQ(its_prepare(its, DEV, EVENT_BITS, itt), 0);

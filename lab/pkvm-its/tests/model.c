@@ -478,7 +478,7 @@ static void release_queued(void)
 	DISCARD(its, DEV, EVENT);
 	mem_its_write(its->queue + (its_nr_slots(its) - 1) * sizeof(cmd), &cmd, sizeof(cmd), false);
 	EXPECT_DEATH(UNMAP(its, DEV), "which the queue still names");
-	cmd.raw[2] += test_itt_size(its, EVENT_BITS);
+	cmd.raw[2] = cmd_mapd(DEV, EVENT_BITS, test_prepare(its, DEV + 1, EVENT_BITS)).raw[2];
 	mem_its_write(its->queue + (its_nr_slots(its) - 1) * sizeof(cmd), &cmd, sizeof(cmd), false);
 	UNMAP(its, DEV);
 }

@@ -382,9 +382,9 @@ static void ctlr(void)
 	EXPECT(ignored(rdist, GICR_CTLR, BIT(24), 4));
 
 	/* Nor is anything written along with it while the bases are not those committed. */
-	rdist->pendbaser ^= SZ_64K;
+	rdist->pendbaser ^= GICR_PENDBASER_InnerShareable;
 	EXPECT(ignored(rdist, GICR_CTLR, on | BIT(24), 4));
-	rdist->pendbaser ^= SZ_64K;
+	rdist->pendbaser ^= GICR_PENDBASER_InnerShareable;
 
 	EXPECT(host_writes(rdist, GICR_CTLR, on | GENMASK(26, 24), 4));
 	EXPECT_EQ(rdist->ctlr, on | GENMASK(26, 24));

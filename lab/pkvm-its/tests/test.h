@@ -22,7 +22,8 @@ struct test {
 extern const struct test mapd_tests[], mapc_tests[], event_tests[], sync_tests[], queue_tests[],
 			 level2_tests[], race_tests[], handover_tests[], reg_tests[],
 			 hypercall_tests[], machines_tests[], model_tests[], rdist_tests[],
-			 field_tests[], vpe_tests[], vlpi_tests[];
+			 field_tests[], vpe_tests[], vlpi_tests[], vlpi41_tests[],
+			 ghost_tests[];
 
 #define EXPECT(cond)								\
 do {										\
@@ -135,5 +136,14 @@ bool test_same_regs(const struct host_its *its, const struct test_regs *regs);
 
 /* Bytes of memory that an ITT takes */
 u64 test_itt_size(struct host_its *its, u32 event_bits);
+
+/* 64K of memory that is not the host's any more: of EL2 or of a protected VM */
+phys_addr_t test_victim(enum mem_owner owner);
+
+/* Enables a vINTID in a virtual property table, and returns the table. */
+phys_addr_t test_turn_on(phys_addr_t vprop, u32 vintid);
+
+u64 test_read_vpendbaser(struct rdist_model *rdist);
+void test_wait_clean(struct rdist_model *rdist);
 
 #endif /* __PKVM_ITS_TEST_H__ */

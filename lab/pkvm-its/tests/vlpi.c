@@ -24,7 +24,6 @@
 #define BITS		GIC_LPI_BITS
 #define DOORBELL	8300
 #define NO_DOORBELL	1023
-#define PROP_ON		0xa3
 #define LEVEL2_VPES	(SZ_64K / 8)
 
 #define VALID		GICR_VPENDBASER_Valid
@@ -51,12 +50,7 @@ static u64 vpendbaser(phys_addr_t vpt)
 /* A property table in which VINTID is on */
 static phys_addr_t new_vprop(void)
 {
-	phys_addr_t vprop = its_alloc_vprop();
-	u8 on = PROP_ON;
-
-	mem_its_write(vprop + VINTID - 8192, &on, sizeof(on), false);
-
-	return vprop;
+	return test_turn_on(its_alloc_vprop(), VINTID);
 }
 
 static void start_gic(enum its_vpes vpes)
@@ -144,11 +138,6 @@ static bool write_vlpi(struct rdist_model *rdist, u64 offset, u64 val)
 	return ignored() == was;
 }
 
-static u64 read_vpendbaser(struct rdist_model *rdist)
-{
-	return rdist_model_read(rdist, SZ_128K + GICR_VPENDBASER, 8);
-}
-
 static bool load_with(struct rdist_model *rdist, u32 vpeid, phys_addr_t vpt, phys_addr_t vprop)
 {
 	rdist->guest = vpeid;
@@ -165,9 +154,8 @@ static bool load(struct rdist_model *rdist)
 
 static void put(struct rdist_model *rdist)
 {
-	EXPECT(write_vlpi(rdist, GICR_VPENDBASER, read_vpendbaser(rdist) & ~VALID));
-	while (read_vpendbaser(rdist) & GICR_VPENDBASER_Dirty)
-		continue;
+	EXPECT(write_vlpi(rdist, GICR_VPENDBASER, test_read_vpendbaser(rdist) & ~VALID));
+	test_wait_clean(rdist);
 }
 
 static bool is_resident(struct rdist_model *rdist)
@@ -275,18 +263,26 @@ static void moves(void)
 	EXPECT(load(rdists[0]));
 }
 
-/* A second ITS, with a number of its own */
-static struct host_its *start_second(bool vmovp)
+/* Two ITSs, with numbers of their own. @its is the second. */
+static struct host_its *start_two(bool first_vmovp, bool second_vmovp)
 {
 	struct machine_config cfg = config();
 	struct host_its *first;
 
-	cfg.its.vmovp = vmovp;
+	cfg.its.vmovp = first_vmovp;
 	first = start_its(&cfg);
+	cfg.its.vmovp = second_vmovp;
 	cfg.ctlr = GITS_CTLR_ENABLE | 6U << GITS_CTLR_ITS_NUMBER_SHIFT;
 	its = start_its(&cfg);
 	start_gic(ITS_GICV4_0);
 	EXPECT(!gic_hand_over());
+
+	return first;
+}
+
+static struct host_its *start_second(bool vmovp)
+{
+	struct host_its *first = start_two(vmovp, vmovp);
 
 	its_stage_level2(first, BASER_VPES, VPE);
 	vprop = new_vprop();
@@ -330,6 +326,31 @@ static void moves_at_once(void)
 	EXPECT(!load(rdists[0]));
 	EXPECT(load(rdists[1]));
 	EXPECT_EQ(msi(), VLPI_DELIVERED);
+}
+
+/* One VMOVP moves a vPE on one ITS, or on all: not on some. No vPE can be prepared. */
+static void vmovp_on_some(bool first_vmovp)
+{
+	struct host_its *other = start_two(first_vmovp, !first_vmovp);
+
+	its_stage_level2(other, BASER_VPES, VPE);
+	its_stage_level2(its, BASER_VPES, VPE);
+	vprop = new_vprop();
+	vpt = its_alloc_vpt();
+	EXPECT_EQ(__pkvm_vpe_prepare(VPE, vpt, vprop), -EINVAL);
+	EXPECT(is_hosts(vpt, SZ_64K));
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_VPE, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
+	REFUSE(other, PKVM_ITS_REFUSED_BAD_VPE, cmd_vmovp(VPE, rdbase(1), 0));
+}
+
+static void moves_on_some(void)
+{
+	vmovp_on_some(true);
+}
+
+static void moves_on_others(void)
+{
+	vmovp_on_some(false);
 }
 
 /* Redistributors that commands name by address */
@@ -475,8 +496,7 @@ static void dirty_takes_time(void)
 	unmap();
 	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
 	EXPECT_EQ(rdists[0]->vpendbaser & GENMASK_ULL(51, 16), vpt);
-	while (read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty)
-		continue;
+	test_wait_clean(rdists[0]);
 	EXPECT(!__pkvm_vpe_reclaim(VPE));
 	expect_released();
 }
@@ -493,8 +513,7 @@ static void migrates_in_a_hurry(void)
 	EXPECT(write_vlpi(rdists[0], GICR_VPENDBASER, 0));
 	ACCEPT(its, cmd_vmovp(VPE, rdbase(1), BIT(5)));
 	EXPECT(!load(rdists[1]));
-	while (read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty)
-		continue;
+	test_wait_clean(rdists[0]);
 	EXPECT(load_with(rdists[0], VPE + 1, other, vprop));
 	EXPECT(write_vlpi(rdists[0], GICR_VPENDBASER, 0));
 	EXPECT(load(rdists[1]));
@@ -511,8 +530,7 @@ static void along_with_vcpu(void)
 	vpe_put_local();
 	EXPECT(!is_resident(rdists[0]));
 	EXPECT_EQ(rdists[0]->vpendbaser & GENMASK_ULL(51, 16), vpt);
-	while (read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty)
-		continue;
+	test_wait_clean(rdists[0]);
 
 	/* Each CPU has its own redistributor, and what may not be written is not. */
 	EXPECT(!load_on(3));
@@ -530,8 +548,7 @@ static void along_with_vcpu(void)
 	shim_cpu = 3;
 	vpe_put_local();
 	EXPECT(!is_resident(rdists[3]));
-	while (read_vpendbaser(rdists[3]) & GICR_VPENDBASER_Dirty)
-		continue;
+	test_wait_clean(rdists[3]);
 	vpe_load_local(vpropbaser(vprop + SZ_64K), VALID | vpendbaser(vpt));
 	EXPECT(!is_resident(rdists[3]));
 	vpe_load_local(vpropbaser(vprop), VALID | vpendbaser(vprop));
@@ -544,6 +561,25 @@ static void along_with_vcpu(void)
 	vpe_load_local(vpropbaser(vprop), VALID | vpendbaser(vpt));
 	vpe_put_local();
 	EXPECT(!is_resident(rdists[3]));
+}
+
+/* A CPU whose redistributor has no frame for virtual LPIs */
+static void along_with_vcpu_no_frame(void)
+{
+	struct machine_config cfg = config();
+
+	its = start_its(&cfg);
+	gic_add_region(RD_BASE, 1, GICR_TYPER_PLPIS, 0);
+	gic_enable(gic.rdist[0]);
+	gic.vpes = true;
+	EXPECT(!gic_hand_over());
+	vprop = new_vprop();
+	vpt = prepare(VPE);
+	ACCEPT(its, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
+	shim_cpu = 0;
+	vpe_load_local(vpropbaser(vprop), VALID | vpendbaser(vpt));
+	vpe_put_local();
+	EXPECT_EQ(gic.rdist[0]->vpendbaser, 0);
 }
 
 /* A redistributor whose last vPE is resident elsewhere has none. */
@@ -662,7 +698,7 @@ static void lost(void)
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
 }
 
-/* Without memory for a registry there are no vPEs, nor with GICv4.1. */
+/* Without memory for a registry there are no vPEs. */
 static void not_supported(void)
 {
 	struct machine_config cfg = config();
@@ -681,28 +717,6 @@ static void not_supported(void)
 	EXPECT(!write_vlpi(rdists[0], GICR_VPENDBASER, 0));
 	EXPECT(!load_on(0));
 	vpe_put_local();
-}
-
-static void not_supported_v4_1(void)
-{
-	struct machine_config cfg = config();
-	struct cmd cmd;
-	u32 nr;
-
-	cfg.its.vpes = ITS_GICV4_1;
-	its = start_its(&cfg);
-	start_gic(ITS_GICV4_1);
-	EXPECT(!gic_hand_over());
-	its_stage_level2(its, BASER_VPES, VPE);
-	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), its_alloc_vprop()), -EINVAL);
-	for (nr = 0x20; nr < 0x30; nr++) {
-		cmd = cmd_vpe(nr, VPE);
-		its_stage(its, cmd);
-	}
-	its_ring(its);
-	EXPECT_EQ(its_stat(its, PKVM_ITS_REFUSED_NOT_SUPPORTED) +
-		  its_stat(its, PKVM_ITS_REFUSED_UNKNOWN_COMMAND), 0x10);
-	EXPECT(!write_vlpi(rdists[0], GICR_VPENDBASER, VALID | VPE));
 }
 
 /* Each step of prepare fails, and nothing is left behind. A level-2 page stays. */
@@ -752,26 +766,12 @@ static void hand_over_undone(void)
  * Attacks. See tests/vpe.c for what each of them does to a GIC that is not confined.
  */
 
-static phys_addr_t new_victim(enum mem_owner owner)
-{
-	phys_addr_t phys = host_alloc(SZ_64K, SZ_64K), at;
-
-	for (at = phys; at < phys + SZ_64K; at += PAGE_SIZE) {
-		if (owner == MEM_GUEST)
-			EXPECT(mem_give_guest(at));
-		else
-			mem_give_el2(at);
-	}
-
-	return phys;
-}
-
 static void tables_over(enum mem_owner owner)
 {
 	phys_addr_t victim, mine;
 
 	start_vpe();
-	victim = new_victim(owner);
+	victim = test_victim(owner);
 	mine = its_alloc_vpt();
 	EXPECT_EQ(__pkvm_vpe_prepare(VPE + 1, victim, vprop), -EPERM);
 	EXPECT_EQ(__pkvm_vpe_prepare(VPE + 1, mine, victim), -EPERM);
@@ -857,7 +857,7 @@ static void b5_vpeid(void)
 	phys_addr_t victim, mine;
 
 	start_vpe();
-	victim = new_victim(MEM_GUEST);
+	victim = test_victim(MEM_GUEST);
 	mine = its_alloc_vpt();
 	EXPECT_EQ(__pkvm_vpe_prepare(LEVEL2_VPES, mine, vprop), -EINVAL);
 	its_stage_level1_entry(its, BASER_VPES, LEVEL2_VPES, victim | GITS_BASER_VALID);
@@ -905,7 +905,7 @@ static void b7_reclaim_at_once(void)
 	its_stage(its, cmd_vunmapp(VPE));
 	its_stage(its, cmd_vpe(GITS_CMD_VSYNC, VPE));
 	its_ring(its);
-	while (read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty)
+	while (test_read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty)
 		EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
 	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
 	EXPECT(!mem_give_guest(vpt));
@@ -955,8 +955,7 @@ static void b9_changed_while_valid(void)
 	/* Valid cleared with an address that is not the one it has */
 	EXPECT(write_vlpi(rdists[0], GICR_VPENDBASER, vpendbaser(other)));
 	EXPECT_EQ(rdists[0]->vpendbaser & GENMASK_ULL(51, 16), vpt);
-	while (read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty)
-		continue;
+	test_wait_clean(rdists[0]);
 	EXPECT(write_vlpi(rdists[0], GICR_VPENDBASER, vpendbaser(other)));
 	EXPECT_EQ(rdists[0]->vpendbaser & GENMASK_ULL(51, 16), vpt);
 }
@@ -1033,7 +1032,7 @@ static void b14_cpu_edits_tables(void)
 	EXPECT(!mem_host_write(vpt, 42));
 
 	/* An entry that is there stays, whatever the host writes. */
-	its_stage_level1_entry(its, BASER_VPES, VPE, new_victim(MEM_EL2) | GITS_BASER_VALID);
+	its_stage_level1_entry(its, BASER_VPES, VPE, test_victim(MEM_EL2) | GITS_BASER_VALID);
 	ACCEPT(its, cmd_vmapp(VPE + 1, rdbase(0), prepare(VPE + 1), BITS));
 	EXPECT_EQ(msi(), VLPI_DOORBELL);
 }
@@ -1189,6 +1188,8 @@ const struct test vlpi_tests[] = {
 	TEST(moves),
 	TEST(moves_on_two),
 	TEST(moves_at_once),
+	TEST(moves_on_some),
+	TEST(moves_on_others),
 	TEST(named_by_address),
 	TEST(named_by_vlpi_frame),
 	TEST(moves_event),
@@ -1201,11 +1202,11 @@ const struct test vlpi_tests[] = {
 	TEST(left_behind),
 	TEST(idai_left_behind),
 	TEST(along_with_vcpu),
+	TEST(along_with_vcpu_no_frame),
 	TEST(idai),
 	TEST(lost),
 	TEST(lost_power),
 	TEST(not_supported),
-	TEST(not_supported_v4_1),
 	TEST(prepare_fails),
 	TEST(hand_over_undone),
 	TEST(b1_tables_over_el2),

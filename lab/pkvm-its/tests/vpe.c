@@ -20,8 +20,6 @@
 #define VPE_BITS	14
 #define DOORBELL	8300
 #define NO_DOORBELL	1023
-#define PROP_ON		0xa3
-#define BASER_VPES	2
 #define LEVEL2_VPES	(SZ_64K / 8)
 
 #define VALID		GICR_VPENDBASER_Valid
@@ -31,13 +29,17 @@ static struct host_its *its;
 static struct rdist_model *rdists[NR_RDISTS];
 static phys_addr_t vpe_table, vpe_level2;
 
-static struct cmd cmd_vmapp_v4_1(u32 vpeid, u64 rdbase, phys_addr_t vpt, phys_addr_t vconf,
-				 bool alloc)
+static struct cmd vmapp_v4_1(u32 vpeid, u64 rdbase, phys_addr_t vpt, phys_addr_t vconf, bool alloc)
 {
-	struct cmd cmd = cmd_vmapp(vpeid, rdbase, vpt, VPE_BITS);
+	return cmd_vmapp_v4_1(vpeid, rdbase, vpt, VPE_BITS, vconf, DOORBELL, alloc);
+}
 
-	cmd.raw[0] |= vconf | (alloc ? BIT_ULL(8) : 0);
-	cmd.raw[1] |= DOORBELL;
+/* Alloc is in the same place for V=0. */
+static struct cmd vunmapp_v4_1(u32 vpeid, bool alloc)
+{
+	struct cmd cmd = cmd_vunmapp(vpeid);
+
+	cmd.raw[0] |= alloc ? BIT_ULL(8) : 0;
 
 	return cmd;
 }
@@ -73,12 +75,7 @@ static phys_addr_t new_vpt(void)
 /* A virtual property table in which VINTID is on */
 static phys_addr_t new_vconf(void)
 {
-	phys_addr_t vconf = host_alloc(SZ_64K, SZ_64K);
-	u8 on = PROP_ON;
-
-	mem_its_write(vconf + VINTID - 8192, &on, sizeof(on), false);
-
-	return vconf;
+	return test_turn_on(host_alloc(SZ_64K, SZ_64K), VINTID);
 }
 
 static void set_owner(phys_addr_t phys, u64 size, enum mem_owner owner)
@@ -145,11 +142,6 @@ static void write_vlpi(struct rdist_model *rdist, u64 offset, u64 val)
 	rdist_model_write(rdist, SZ_128K + offset, val, 8);
 }
 
-static u64 read_vpendbaser(struct rdist_model *rdist)
-{
-	return rdist_model_read(rdist, SZ_128K + GICR_VPENDBASER, 8);
-}
-
 /* As the driver does it */
 static void load(struct rdist_model *rdist, u32 vpeid, phys_addr_t vpt, phys_addr_t vconf)
 {
@@ -165,9 +157,8 @@ static void load(struct rdist_model *rdist, u32 vpeid, phys_addr_t vpt, phys_add
 
 static void put(struct rdist_model *rdist)
 {
-	write_vlpi(rdist, GICR_VPENDBASER, read_vpendbaser(rdist) & ~VALID);
-	while (read_vpendbaser(rdist) & GICR_VPENDBASER_Dirty)
-		continue;
+	write_vlpi(rdist, GICR_VPENDBASER, test_read_vpendbaser(rdist) & ~VALID);
+	test_wait_clean(rdist);
 }
 
 static enum vlpi msi(void)
@@ -239,14 +230,13 @@ static void waiting(void)
 	EXPECT_EQ(rdists[0]->vlpis, 1);
 	EXPECT(!is_pending(vpt, VINTID));
 	put(rdists[0]);
-	EXPECT(!(read_vpendbaser(rdists[0]) & GICR_VPENDBASER_PendingLast));
+	EXPECT(!(test_read_vpendbaser(rdists[0]) & GICR_VPENDBASER_PendingLast));
 }
 
 /* An interrupt that is off waits, even if the vPE is resident. */
 static void disabled(void)
 {
 	phys_addr_t vpt, vconf;
-	u8 on = PROP_ON;
 
 	start(ITS_GICV4_0);
 	vpt = new_vpt();
@@ -256,9 +246,9 @@ static void disabled(void)
 	EXPECT_EQ(msi(), VLPI_PENDING);
 	EXPECT(is_pending(vpt, VINTID));
 
-	mem_its_write(vconf + VINTID - 8192, &on, sizeof(on), false);
+	test_turn_on(vconf, VINTID);
 	put(rdists[0]);
-	EXPECT(read_vpendbaser(rdists[0]) & GICR_VPENDBASER_PendingLast);
+	EXPECT(test_read_vpendbaser(rdists[0]) & GICR_VPENDBASER_PendingLast);
 	load(rdists[0], 7, vpt, vconf);
 	EXPECT_EQ(rdists[0]->vlpis, 1);
 }
@@ -308,9 +298,9 @@ static void dirty_takes_time(void)
 	write_vlpi(rdists[0], GICR_VPENDBASER, vpt);
 	EXPECT_DEATH(write_vlpi(rdists[0], GICR_VPENDBASER, VALID | vpt), "while it is dirty");
 	EXPECT_DEATH(write_vlpi(rdists[0], GICR_VPROPBASER, 0), "while a vPE is resident");
-	EXPECT(read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty);
-	EXPECT(read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty);
-	EXPECT(!(read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty));
+	EXPECT(test_read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty);
+	EXPECT(test_read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty);
+	EXPECT(!(test_read_vpendbaser(rdists[0]) & GICR_VPENDBASER_Dirty));
 	write_vlpi(rdists[0], GICR_VPENDBASER, VALID | vpt);
 }
 
@@ -321,7 +311,7 @@ static void v4_1(void)
 	start(ITS_GICV4_1);
 	vpt = new_vpt();
 	vconf = new_vconf();
-	EXPECT(force(cmd_vmapp_v4_1(7, rdbase(0), vpt, vconf, true)));
+	EXPECT(force(vmapp_v4_1(7, rdbase(0), vpt, vconf, true)));
 	EXPECT(force(cmd_vmapti(DEV, EVENT, 7, VINTID, NO_DOORBELL)));
 	EXPECT(!force(cmd_vmapti(DEV, EVENT, 7, VINTID, DOORBELL)));
 	EXPECT_EQ(msi(), VLPI_DOORBELL);
@@ -330,6 +320,15 @@ static void v4_1(void)
 	EXPECT_EQ(msi(), VLPI_DELIVERED);
 	EXPECT(force(cmd_vpe(GITS_CMD_INVDB, 7)));
 	EXPECT(force((struct cmd) {{ GITS_CMD_VSGI | BIT_ULL(8) | 5ULL << 32, 7ULL << 32 }}));
+	EXPECT(vpe_model_sgi(its->model, 7, 5));
+	EXPECT(!vpe_model_sgi(its->model, 7, 6));
+	EXPECT(!vpe_model_sgi(its->model, 8, 5));
+	rdist_model_write(rdists[0], SZ_128K + GICR_VSGIR, 7, 4);
+	EXPECT_EQ(rdist_model_read(rdists[0], SZ_128K + GICR_VSGIPENDR, 4), BIT(5) | BIT(6));
+	EXPECT(force((struct cmd) {{ GITS_CMD_VSGI | BIT_ULL(9) | 5ULL << 32, 7ULL << 32 }}));
+	rdist_model_write(rdists[0], SZ_128K + GICR_VSGIR, 7, 4);
+	EXPECT_EQ(rdist_model_read(rdists[0], SZ_128K + GICR_VSGIPENDR, 4), BIT(6));
+	EXPECT(vpe_model_sgi_config(its->model, 7, 5) & BIT(8));
 	put(rdists[0]);
 
 	EXPECT(force(cmd_vmovp(7, rdbase(1), 0)));
@@ -451,24 +450,12 @@ static void confined_release(void)
  * host's, or breaks what it relies on.
  */
 
-static phys_addr_t new_victim(enum mem_owner owner)
-{
-	phys_addr_t phys = host_alloc(SZ_64K, SZ_64K);
-
-	if (owner == MEM_GUEST)
-		EXPECT(mem_give_guest(phys));
-	else
-		mem_give_el2(phys);
-
-	return phys;
-}
-
 static void tables_over(enum mem_owner owner)
 {
 	phys_addr_t victim, vpt;
 
 	start(ITS_GICV4_0);
-	victim = new_victim(owner);
+	victim = test_victim(owner);
 	vpt = new_vpt();
 	EXPECT_DEATH(force(cmd_vmapp(7, rdbase(0), victim, VPE_BITS)),
 		     "a virtual pending table, owner");
@@ -482,10 +469,10 @@ static void tables_over_v4_1(enum mem_owner owner)
 	phys_addr_t victim;
 
 	start(ITS_GICV4_1);
-	victim = new_victim(owner);
-	EXPECT_DEATH(force(cmd_vmapp_v4_1(7, rdbase(0), victim, new_vconf(), true)),
+	victim = test_victim(owner);
+	EXPECT_DEATH(force(vmapp_v4_1(7, rdbase(0), victim, new_vconf(), true)),
 		     "a virtual pending table, owner");
-	EXPECT_DEATH(force(cmd_vmapp_v4_1(7, rdbase(0), new_vpt(), victim, true)),
+	EXPECT_DEATH(force(vmapp_v4_1(7, rdbase(0), new_vpt(), victim, true)),
 		     "a virtual property table, owner");
 	write_vlpi(rdists[0], GICR_VPROPBASER, GICR_VPROPBASER_4_1_VALID | victim);
 	EXPECT_DEATH(write_vlpi(rdists[0], GICR_VPENDBASER, VALID | 7), "a table of vPEs, owner");
@@ -548,7 +535,7 @@ static void b5_vpeid(void)
 	phys_addr_t victim;
 
 	start(ITS_GICV4_0);
-	victim = new_victim(MEM_GUEST);
+	victim = test_victim(MEM_GUEST);
 	EXPECT(!force(cmd_vmapp(LEVEL2_VPES, rdbase(0), new_vpt(), VPE_BITS)));
 	EXPECT(!force(cmd_vmapp(GENMASK(15, 0), rdbase(0), new_vpt(), VPE_BITS)));
 	EXPECT(mem_host_write(vpe_table + 8, victim | GITS_BASER_VALID));
@@ -579,13 +566,13 @@ static void b7_reclaim_at_once(void)
 	write_vlpi(rdists[0], GICR_VPENDBASER, 0);
 	EXPECT(force(cmd_vunmapp(7)));
 	EXPECT(mem_give_guest(vpt));
-	EXPECT_DEATH(read_vpendbaser(rdists[0]), "a virtual pending table, owner");
+	EXPECT_DEATH(test_read_vpendbaser(rdists[0]), "a virtual pending table, owner");
 }
 
 static void b8_resident_unregistered(void)
 {
 	start(ITS_GICV4_0);
-	EXPECT_DEATH(load(rdists[0], 7, new_victim(MEM_GUEST), new_vconf()),
+	EXPECT_DEATH(load(rdists[0], 7, test_victim(MEM_GUEST), new_vconf()),
 		     "a virtual pending table, owner");
 	rdists[0]->confined = true;
 	EXPECT_DEATH(load(rdists[0], 7, new_vpt(), new_vconf()), "a virtual pending table, owner");
@@ -600,7 +587,7 @@ static void b9_changed_while_valid(void)
 
 	start(ITS_GICV4_0);
 	vpt = new_vpt();
-	victim = new_victim(MEM_GUEST);
+	victim = test_victim(MEM_GUEST);
 	map_vpe(7, vpt);
 	load(rdists[0], 7, vpt, new_vconf());
 	EXPECT_DEATH(write_vlpi(rdists[0], GICR_VPENDBASER, VALID | victim),
@@ -661,22 +648,58 @@ static void b12_partial_vmovp(void)
 
 static void b13_false_alloc(void)
 {
+	struct machine_config cfg = machine_default;
 	phys_addr_t vpt, vconf;
+	struct host_its *other;
 	struct cmd cmd;
 
 	start(ITS_GICV4_1);
 	vpt = new_vpt();
 	vconf = new_vconf();
-	EXPECT_DEATH(force(cmd_vmapp_v4_1(7, rdbase(0), vpt, vconf, false)), "Alloc is 0");
+	EXPECT_DEATH(force(vmapp_v4_1(7, rdbase(0), vpt, vconf, false)), "Alloc is 0");
 
 	EXPECT(mem_host_write(vpt + SZ_1K, 1));
-	cmd = cmd_vmapp_v4_1(7, rdbase(0), vpt, vconf, true);
+	cmd = vmapp_v4_1(7, rdbase(0), vpt, vconf, true);
 	cmd.raw[0] |= BIT_ULL(9);
 	EXPECT_DEATH(force(cmd), "taken for zero");
 	EXPECT(mem_host_write(vpt + SZ_1K, 0));
 	EXPECT(force(cmd));
-	EXPECT_DEATH(force(cmd_vmapp_v4_1(7, rdbase(0), vpt, vconf, true)), "Alloc is 1");
-	EXPECT(force(cmd_vmapp_v4_1(7, rdbase(0), vpt, vconf, false)));
+	EXPECT_DEATH(force(vmapp_v4_1(7, rdbase(0), vpt, vconf, false)), "is mapped while it is");
+
+	/* Another ITS adds nothing, and the last one takes it away. */
+	cfg.its.vpes = ITS_GICV4_1;
+	other = its_start(&cfg);
+	set_vpe_table(other);
+	EXPECT_DEATH(force_on(other, vmapp_v4_1(7, rdbase(0), vpt, vconf, true)), "Alloc is 1");
+	EXPECT(force_on(other, vmapp_v4_1(7, rdbase(0), vpt, vconf, false)));
+	EXPECT_DEATH(force(vunmapp_v4_1(7, true)), "Alloc is 1 for vPE 7, which goes");
+	EXPECT(force(vunmapp_v4_1(7, false)));
+	EXPECT_DEATH(force_on(other, vunmapp_v4_1(7, false)), "Alloc is 0 for vPE 7, which goes");
+	EXPECT(force_on(other, vunmapp_v4_1(7, true)));
+	EXPECT(!force_on(other, cmd_vpe(GITS_CMD_VSYNC, 7)));
+}
+
+/* A redistributor that is asked about a vPE looks for it in its table. */
+static void asked_about(void)
+{
+	u64 inv = GICR_INVLPIR_V | FIELD_PREP(GICR_INVLPIR_VPEID, 7);
+
+	start(ITS_GICV4_1);
+	EXPECT(force(vmapp_v4_1(7, rdbase(0), new_vpt(), new_vconf(), true)));
+	EXPECT_DEATH(rdist_model_write(rdists[0], GICR_INVALLR, inv, 8), "without a table");
+	write_vlpi(rdists[0], GICR_VPROPBASER, GICR_VPROPBASER_4_1_VALID | vpe_table);
+	write_vlpi(rdists[1], GICR_VPROPBASER, GICR_VPROPBASER_4_1_VALID | vpe_table);
+	rdist_model_write(rdists[0], GICR_INVALLR, inv, 8);
+	rdist_model_write(rdists[0], GICR_INVLPIR, inv | VINTID, 8);
+	EXPECT_DEATH(rdist_model_write(rdists[0], GICR_INVLPIR, inv | BIT(VPE_BITS), 8),
+		     "of vPE 7 invalidated");
+	EXPECT_DEATH(rdist_model_write(rdists[1], GICR_INVALLR, inv, 8), "is mapped elsewhere");
+	EXPECT_DEATH(rdist_model_write(rdists[0], SZ_128K + GICR_VSGIR, 8, 4), "is not mapped");
+	rdists[0]->vsgi_busy = 1;
+	EXPECT_DEATH(rdist_model_write(rdists[0], SZ_128K + GICR_VSGIR, 7, 4), "is busy");
+	rdists[0]->confined = true;
+	EXPECT_DEATH(write_vlpi(rdists[0], GICR_VPROPBASER, GICR_VPROPBASER_4_1_VALID | vpe_table),
+		     "a table of vPEs, owner");
 }
 
 static void b14_cpu_edits_tables(void)
@@ -688,7 +711,7 @@ static void b14_cpu_edits_tables(void)
 	map_vpe(7, vpt);
 	EXPECT(mem_host_write(vpe_level2 + 8 * 8, 42));
 	EXPECT_DEATH(force(cmd_vpe(GITS_CMD_VSYNC, 8)), "that it has not written");
-	EXPECT(mem_host_write(vpe_table, new_victim(MEM_EL2) | GITS_BASER_VALID));
+	EXPECT(mem_host_write(vpe_table, test_victim(MEM_EL2) | GITS_BASER_VALID));
 	EXPECT_DEATH(msi(), "ITS accesses");
 }
 
@@ -699,7 +722,7 @@ static void b15_other_version(void)
 
 	start(ITS_GICV4_0);
 	vpt = new_vpt();
-	EXPECT_DEATH(force(cmd_vmapp_v4_1(7, rdbase(0), vpt, new_vconf(), true)), "RES0 bits set");
+	EXPECT_DEATH(force(vmapp_v4_1(7, rdbase(0), vpt, new_vconf(), true)), "RES0 bits set");
 	map_vpe(7, vpt);
 	EXPECT_DEATH(force((struct cmd) {{ GITS_CMD_VMOVP, 7ULL << 32, BIT_ULL(63), DOORBELL }}),
 		     "RES0 bits set");
@@ -805,6 +828,7 @@ const struct test vpe_tests[] = {
 	TEST(b10_stale_vpropbaser),
 	TEST(b11_unknown_rdbase),
 	TEST(b12_partial_vmovp),
+	TEST(asked_about),
 	TEST(b13_false_alloc),
 	TEST(b14_cpu_edits_tables),
 	TEST(b15_other_version),

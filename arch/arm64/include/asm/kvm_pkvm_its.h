@@ -8,6 +8,9 @@
 #include <linux/irqchip/arm-gic-v3-staging.h>
 #include <linux/types.h>
 
+/* As many ITSs as a machine may have */
+#define PKVM_ITS_MAX		64
+
 /* What becomes of a command */
 enum pkvm_its_verdict {
 	PKVM_ITS_ACCEPTED,
@@ -24,12 +27,13 @@ enum pkvm_its_verdict {
 	PKVM_ITS_REFUSED_BAD_VPE,
 	PKVM_ITS_REFUSED_BAD_ITS_LIST,
 	PKVM_ITS_REFUSED_VPE_RESIDENT,
+	PKVM_ITS_REFUSED_VPE_PENDING,
 	PKVM_ITS_NR_VERDICTS,
 };
 
 const char *pkvm_its_verdict_name(u32 verdict);
 
-/* The numbers that __pkvm_its_stat() takes, beside those of the verdicts */
+/* What else is counted for an ITS */
 enum pkvm_its_stat {
 	PKVM_ITS_WRITES_IGNORED = PKVM_ITS_NR_VERDICTS,
 	PKVM_ITS_HELD_PAGES,
@@ -40,6 +44,7 @@ enum pkvm_its_stat {
 enum pkvm_rdists_stat {
 	PKVM_RDISTS_FOUND,
 	PKVM_RDISTS_WITH_LPIS,
+	PKVM_RDISTS_WITH_VPE_TABLE,
 	PKVM_RDISTS_WRITES,
 	PKVM_RDISTS_WRITES_IGNORED,
 	PKVM_RDISTS_HELD_PAGES,

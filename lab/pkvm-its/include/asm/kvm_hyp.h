@@ -25,6 +25,21 @@ int hyp_page_count(void *addr);
 bool host_range_is_mmio(phys_addr_t start, u64 size);
 int host_stage2_guard_mmio(phys_addr_t start, u64 size);
 
+/* What the state of a page is kept in. The states are those of nvhe/memory.h. */
+struct hyp_page;
+
+enum pkvm_page_state {
+	PKVM_PAGE_OWNED,
+	PKVM_PAGE_SHARED_OWNED,
+	PKVM_PAGE_SHARED_BORROWED,
+	PKVM_NOPAGE,
+};
+
+bool addr_is_memory(phys_addr_t phys);
+struct hyp_page *hyp_phys_to_page(phys_addr_t phys);
+enum pkvm_page_state get_host_state(struct hyp_page *page);
+enum pkvm_page_state get_hyp_state(struct hyp_page *page);
+
 enum kvm_pgtable_prot {
 	PAGE_HYP_DEVICE,
 };

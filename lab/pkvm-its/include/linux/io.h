@@ -5,6 +5,8 @@
 #include <kernel-shim.h>
 
 u64 its_mmio_read(const volatile void *addr, unsigned int size);
+/* Without what a read changes in the models */
+u64 its_mmio_peek(const volatile void *addr, unsigned int size);
 void its_mmio_write(volatile void *addr, u64 val, unsigned int size);
 
 #define readl_relaxed(addr)		((u32)its_mmio_read(addr, 4))

@@ -8,6 +8,7 @@ typedef struct {
 	bool held;
 } hyp_spinlock_t;
 
+#define DEFINE_HYP_SPINLOCK(lock)	hyp_spinlock_t lock
 #define hyp_spin_lock_init(lock)	((lock)->held = false)
 
 static inline void hyp_spin_lock(hyp_spinlock_t *lock)

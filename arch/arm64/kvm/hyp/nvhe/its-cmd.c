@@ -19,6 +19,7 @@
 
 /* Fields of a command (IHI 0069, ITS commands), as its four doublewords in host order */
 #define CMD_NR(c)		FIELD_GET(GENMASK_ULL(7, 0), (c)[0])
+#define CMD_IS_GICV4(c)		((CMD_NR(c) & 0xf0) == GITS_CMD_GICv4(0))
 #define CMD_DEVICE_ID(c)	FIELD_GET(GENMASK_ULL(63, 32), (c)[0])
 #define CMD_EVENT_ID(c)		FIELD_GET(GENMASK_ULL(31, 0), (c)[1])
 #define CMD_INTID(c)		FIELD_GET(GENMASK_ULL(63, 32), (c)[1])
@@ -28,7 +29,7 @@
 #define CMD_RDBASE_MASK		GENMASK_ULL(51, 16)
 #define CMD_VALID		BIT_ULL(63)
 
-/* Those of GICv4.0 commands */
+/* Those of GICv4 commands */
 #define CMD_VPEID(c)		FIELD_GET(GENMASK_ULL(47, 32), (c)[1])
 #define CMD_VINTID(c)		FIELD_GET(GENMASK_ULL(31, 0), (c)[2])
 #define CMD_DB_VALID		BIT_ULL(0)
@@ -38,6 +39,14 @@
 #define CMD_SEQUENCE_MASK	GENMASK_ULL(47, 32)
 #define CMD_ITS_LIST(c)		FIELD_GET(GENMASK_ULL(15, 0), (c)[1])
 
+/* Those of GICv4.1 commands alone */
+#define CMD_VCONF_MASK		GENMASK_ULL(51, 16)
+#define CMD_ALLOC		BIT_ULL(8)
+#define CMD_VMAPP_DEFAULT_DB(c)	FIELD_GET(GENMASK_ULL(31, 0), (c)[1])
+#define CMD_VMOVP_DB		BIT_ULL(63)
+#define CMD_VMOVP_DEFAULT_DB(c)	FIELD_GET(GENMASK_ULL(31, 0), (c)[3])
+#define CMD_VSGI_MASK		(GENMASK_ULL(35, 32) | GENMASK_ULL(23, 20) | GENMASK_ULL(10, 8))
+
 #define CMD_VPE(id)		FIELD_PREP(GENMASK_ULL(47, 32), (u64)(id))
 
 #define NO_DOORBELL		1023
@@ -46,17 +55,9 @@
 
 #define LPI_BASE		8192
 
-/**
- * its_find_device - find the record of a device
- * @its: the ITS
- * @dev_id: DeviceID
- *
- * There is an array of pointers behind each level-2 page of the device table. It takes the
- * same time to find one whatever the number of devices.
- *
- * Context: one of the locks of the ITS held.
- * Return: where the pointer to the record is, which is NULL unless the device is prepared.
- *	   NULL if the DeviceID is out of range or has no level-2 page.
+/*
+ * Find where the pointer to a device's record is, in the array behind its level-2 page: NULL if
+ * the DeviceID is out of range or has no such page. With one of the locks of the ITS held.
  */
 struct hyp_its_device **its_find_device(const struct hyp_its *its, u64 dev_id)
 {
@@ -84,19 +85,16 @@ static bool rdbase_is_known(const struct hyp_its *its, u64 rdbase)
 {
 	u32 left = 0, right = its->nr_rdbases;
 
-	while (left < right) {
+	while (right - left > 1) {
 		u32 mid = left + (right - left) / 2;
 
-		if (its->rdbases[mid] == rdbase)
-			return true;
-
-		if (its->rdbases[mid] < rdbase)
-			left = mid + 1;
+		if (its->rdbases[mid] <= rdbase)
+			left = mid;
 		else
 			right = mid;
 	}
 
-	return false;
+	return its->rdbases[left] == rdbase;
 }
 
 /* Find the device that a command for an event names, and check the EventID */
@@ -130,26 +128,13 @@ static enum pkvm_its_verdict check_intid(const struct hyp_its *its, u64 intid)
 							   PKVM_ITS_REFUSED_BAD_INTID;
 }
 
-/**
- * its_may_be_lost - check whether a command may never have been executed
- * @its: the ITS
- * @nr: number of the command
- *
- * Return: true if the queue was reset while the command was, as far as EL2 knows, pending.
- */
+/* Was the queue reset while a command was, as far as EL2 knows, pending? */
 bool its_may_be_lost(const struct hyp_its *its, u64 nr)
 {
 	return nr >= its->lost_from && nr < its->lost_to;
 }
 
-/**
- * its_set_event - keep track of which events are mapped
- * @device: the device
- * @event_id: EventID, within the device's size
- * @mapped: it is mapped from now on
- *
- * Context: hyp_its::lock held, or the host is not deprivileged yet.
- */
+/* Keep track of which events are mapped. @event_id is within the device's size. */
 void its_set_event(struct hyp_its_device *device, u64 event_id, bool mapped)
 {
 	u64 *word, bit = BIT_ULL(event_id % 64);
@@ -164,11 +149,8 @@ void its_set_event(struct hyp_its_device *device, u64 event_id, bool mapped)
 }
 
 /*
- * One function a command or family of commands. @in is EL2's copy of the command. They
- * fill in @out, which is zeroed, if they accept it.
- */
-
-/*
+ * One function a command or family of commands, with the parameters of its_translate_cmd().
+ *
  * IHI 0069, ITS commands: MAPD. To unmap a device with events mapped is UNPREDICTABLE. What
  * the ITS gets to see of a device is always the same, whether it is mapped or unmapped.
  */
@@ -208,18 +190,13 @@ static enum pkvm_its_verdict do_mapd(struct hyp_its *its, const u64 *in, u64 *ou
 /* IHI 0069, ITS commands: MAPC */
 static enum pkvm_its_verdict do_mapc(const struct hyp_its *its, const u64 *in, u64 *out)
 {
+	enum pkvm_its_verdict verdict = check_icid(its, in);
 	u64 rdbase = in[2] & CMD_RDBASE_MASK;
-	enum pkvm_its_verdict verdict;
-
-	verdict = check_icid(its, in);
-	if (verdict)
-		return verdict;
 
 	out[0] = GITS_CMD_MAPC;
 	out[2] = CMD_ICID(in);
-
-	if (!(in[2] & CMD_VALID))
-		return PKVM_ITS_ACCEPTED;
+	if (verdict || !(in[2] & CMD_VALID))
+		return verdict;
 
 	if (!rdbase_is_known(its, rdbase))
 		return PKVM_ITS_REFUSED_BAD_RDBASE;
@@ -333,6 +310,44 @@ static struct hyp_vpe *lock_vpe(const struct hyp_its *its, const u64 *in)
 	return vpe;
 }
 
+static enum pkvm_its_verdict check_doorbell(const struct hyp_its *its, u64 intid)
+{
+	return intid == NO_DOORBELL ? PKVM_ITS_ACCEPTED : check_intid(its, intid);
+}
+
+/*
+ * With GICv4.1, Alloc in VMAPP depends on whether any other ITS has the vPE mapped, and
+ * redistributors find its tables by what the ITSs have written to the table of vPEs. The
+ * queues of several ITSs keep no order: no command for a vPE is accepted until what others
+ * got before it has been executed.
+ */
+static bool vpe_is_pending_elsewhere(const struct hyp_its *its, struct hyp_vpe *vpe)
+{
+	struct hyp_its *other;
+	u32 id;
+
+	for (id = 0; (other = hyp_its_get(id)); id++) {
+		if (other != its && !vpe_map_is_settled(&vpe->maps[id], other))
+			return true;
+	}
+
+	return false;
+}
+
+/* The vPE on another ITS that has it mapped, or NULL. With GICv4.1 all have it at one place. */
+static const struct hyp_vpe_map *vpe_map_elsewhere(const struct hyp_its *its,
+						   const struct hyp_vpe *vpe)
+{
+	u32 id;
+
+	for (id = 0; id < PKVM_ITS_MAX; id++) {
+		if (id != its->id && vpe->maps[id].state == HYP_VPE_MAPPED)
+			return &vpe->maps[id];
+	}
+
+	return NULL;
+}
+
 static bool is_resident_elsewhere(const struct hyp_its *its, const struct hyp_vpe *vpe, u64 rdbase)
 {
 	return vpe->resident && rdist_rdbase(vpe->rdist, its->typer) != rdbase;
@@ -344,6 +359,21 @@ static u64 vpe_rdbase(const struct hyp_its *its, const u64 *in)
 	return (in[2] & CMD_RDBASE_MASK) - its->vlpi_rdbase_offset;
 }
 
+/* Are the fields that GICv4.1 adds to a VMAPP with V=1 as they have to be? */
+static enum pkvm_its_verdict check_vmapp_v4_1(const struct hyp_its *its, const struct hyp_vpe *vpe,
+					      const u64 *in)
+{
+	const struct hyp_vpe_map *other = vpe_map_elsewhere(its, vpe);
+
+	if (vpe->vprop != (in[0] & CMD_VCONF_MASK))
+		return PKVM_ITS_REFUSED_NOT_PREPARED;
+
+	if (other && other->rdbase != vpe_rdbase(its, in))
+		return PKVM_ITS_REFUSED_BAD_RDBASE;
+
+	return check_doorbell(its, CMD_VMAPP_DEFAULT_DB(in));
+}
+
 /*
  * To map a vPE that is mapped is UNPREDICTABLE. It may be mapped again once it is unmapped:
  * its table is EL2's all the time, and only the GIC has written to it.
@@ -353,6 +383,7 @@ static enum pkvm_its_verdict map_vpe(const struct hyp_its *its, struct hyp_vpe *
 {
 	struct hyp_vpe_map *map = &vpe->maps[its->id];
 	u64 rdbase = vpe_rdbase(its, in);
+	enum pkvm_its_verdict verdict;
 
 	if (map->state == HYP_VPE_MAPPED || vpe->vpt != (in[3] & CMD_VPT_MASK) ||
 	    vpe->bits != CMD_VPT_SIZE(in) + 1)
@@ -368,8 +399,13 @@ static enum pkvm_its_verdict map_vpe(const struct hyp_its *its, struct hyp_vpe *
 	if (is_resident_elsewhere(its, vpe, rdbase))
 		return PKVM_ITS_REFUSED_VPE_RESIDENT;
 
+	verdict = its_is_v4_1(its) ? check_vmapp_v4_1(its, vpe, in) : PKVM_ITS_ACCEPTED;
+	if (verdict)
+		return verdict;
+
 	map->state = HYP_VPE_MAPPED;
 	map->rdbase = rdbase;
+	map->at = its->nr_committed;
 
 	return PKVM_ITS_ACCEPTED;
 }
@@ -384,13 +420,37 @@ static enum pkvm_its_verdict unmap_vpe(const struct hyp_its *its, struct hyp_vpe
 	if (vpe->resident)
 		return PKVM_ITS_REFUSED_VPE_RESIDENT;
 
+	/* What a GICv4.1 redistributor still has to write back, it finds by way of the ITS. */
+	if (its_is_v4_1(its) && !vpe_has_left(vpe))
+		return PKVM_ITS_REFUSED_VPE_RESIDENT;
+
 	map->state = HYP_VPE_UNMAPPED;
 	map->at = its->nr_committed;
+
+	/* IHI 0069, VMAPP: with V=0 it is self-synchronizing. */
+	if (its_is_v4_1(its))
+		map->state = HYP_VPE_SYNCED;
 
 	return PKVM_ITS_ACCEPTED;
 }
 
-/* IHI 0069, ITS commands: VMAPP (GICv4.0) */
+/*
+ * What GICv4.1 adds to a VMAPP. Alloc: the command is the first for the vPE, or the last one.
+ * PTZ stays clear: once a vPE has been mapped, its pending table need not be zero.
+ */
+static void encode_vmapp_v4_1(const struct hyp_its *its, const struct hyp_vpe *vpe, const u64 *in,
+			      u64 *out)
+{
+	if (!vpe_map_elsewhere(its, vpe))
+		out[0] |= CMD_ALLOC;
+
+	if (in[2] & CMD_VALID) {
+		out[0] |= vpe->vprop;
+		out[1] |= CMD_VMAPP_DEFAULT_DB(in);
+	}
+}
+
+/* IHI 0069, ITS commands: VMAPP. Which form it has, the ITS decides. */
 static enum pkvm_its_verdict do_vmapp(const struct hyp_its *its, const u64 *in, u64 *out)
 {
 	struct hyp_vpe *vpe = lock_vpe(its, in);
@@ -400,7 +460,10 @@ static enum pkvm_its_verdict do_vmapp(const struct hyp_its *its, const u64 *in, 
 	if (!vpe)
 		return PKVM_ITS_REFUSED_BAD_VPE;
 
-	verdict = map ? map_vpe(its, vpe, in) : unmap_vpe(its, vpe);
+	if (its_is_v4_1(its) && vpe_is_pending_elsewhere(its, vpe))
+		verdict = PKVM_ITS_REFUSED_VPE_PENDING;
+	else
+		verdict = map ? map_vpe(its, vpe, in) : unmap_vpe(its, vpe);
 
 	out[0] = GITS_CMD_VMAPP;
 	out[1] = CMD_VPE(CMD_VPEID(in));
@@ -408,6 +471,8 @@ static enum pkvm_its_verdict do_vmapp(const struct hyp_its *its, const u64 *in, 
 		out[2] = CMD_VALID | (in[2] & CMD_RDBASE_MASK);
 		out[3] = vpe->vpt | (vpe->bits - 1);
 	}
+	if (its_is_v4_1(its))
+		encode_vmapp_v4_1(its, vpe, in, out);
 
 	hyp_spin_unlock(&vpe->lock);
 
@@ -423,12 +488,18 @@ static enum pkvm_its_verdict check_mapped_vpe(const struct hyp_its *its, const u
 		return PKVM_ITS_REFUSED_BAD_VPE;
 
 	mapped = vpe->maps[its->id].state == HYP_VPE_MAPPED;
+	/* The driver sends a VINVALL when a VMAPP has been executed. */
+	if (mapped && its_is_v4_1(its))
+		vpe_map_is_settled(&vpe->maps[its->id], its);
 	hyp_spin_unlock(&vpe->lock);
 
 	return mapped ? PKVM_ITS_ACCEPTED : PKVM_ITS_REFUSED_NOT_MAPPED;
 }
 
-/* IHI 0069, ITS commands: VMAPTI and VMOVI. All vPEs have room for as many vINTIDs. */
+/*
+ * IHI 0069, ITS commands: VMAPTI and VMOVI. All vPEs have room for as many vINTIDs. GICv4.1
+ * need not have individual doorbells (GITS_TYPER.nID).
+ */
 static enum pkvm_its_verdict do_vmap_event(const struct hyp_its *its, const u64 *in, u64 *out)
 {
 	bool maps = CMD_NR(in) == GITS_CMD_VMAPTI;
@@ -440,8 +511,11 @@ static enum pkvm_its_verdict do_vmap_event(const struct hyp_its *its, const u64 
 		verdict = check_mapped_vpe(its, in);
 	if (!verdict && maps)
 		verdict = check_intid(its, CMD_VINTID(in));
-	if (!verdict && (maps || (in[2] & CMD_DB_VALID)) && CMD_DOORBELL(in) != NO_DOORBELL)
-		verdict = check_intid(its, CMD_DOORBELL(in));
+	if (!verdict && (maps || (in[2] & CMD_DB_VALID)))
+		verdict = check_doorbell(its, CMD_DOORBELL(in));
+	if (!verdict && its_is_v4_1(its) && (maps || (in[2] & CMD_DB_VALID)) &&
+	    CMD_DOORBELL(in) != NO_DOORBELL)
+		verdict = PKVM_ITS_REFUSED_BAD_INTID;
 	if (verdict)
 		return verdict;
 
@@ -462,16 +536,18 @@ static enum pkvm_its_verdict do_vmap_event(const struct hyp_its *its, const u64 
 
 /*
  * The ITSs that have to move a vPE together: they wait for each other (IHI 0069, VMOVP), and
- * none may be missing. With GITS_TYPER.VMOVP, one command moves it on all of them.
+ * none may be missing. With GITS_TYPER.VMOVP, which all of them have then, one command moves it
+ * everywhere.
  */
 static u64 vpe_its_list(const struct hyp_vpe *vpe)
 {
+	struct hyp_its *its;
 	u64 list = 0;
 	u32 id;
 
-	for (id = 0; id < hyp_its_count(); id++) {
+	for (id = 0; (its = hyp_its_get(id)); id++) {
 		if (vpe->maps[id].state == HYP_VPE_MAPPED)
-			list |= BIT_ULL(FIELD_GET(GITS_CTLR_ITS_NUMBER, hyp_its_get(id)->ctlr));
+			list |= BIT_ULL(FIELD_GET(GITS_CTLR_ITS_NUMBER, its->ctlr));
 	}
 
 	return list;
@@ -489,6 +565,10 @@ static enum pkvm_its_verdict move_vpe(const struct hyp_its *its, struct hyp_vpe 
 	if (!rdbase_is_known(its, rdbase))
 		return PKVM_ITS_REFUSED_BAD_RDBASE;
 
+	if (its_is_v4_1(its) && (in[2] & CMD_VMOVP_DB) &&
+	    check_doorbell(its, CMD_VMOVP_DEFAULT_DB(in)))
+		return PKVM_ITS_REFUSED_BAD_INTID;
+
 	if (is_resident_elsewhere(its, vpe, rdbase))
 		return PKVM_ITS_REFUSED_VPE_RESIDENT;
 
@@ -497,16 +577,21 @@ static enum pkvm_its_verdict move_vpe(const struct hyp_its *its, struct hyp_vpe 
 			return PKVM_ITS_REFUSED_BAD_ITS_LIST;
 
 		vpe->maps[its->id].rdbase = rdbase;
+		vpe->maps[its->id].at = its->nr_committed;
 		return PKVM_ITS_ACCEPTED;
 	}
 
-	for (id = 0; id < hyp_its_count(); id++)
+	if (its_is_v4_1(its) && vpe_is_pending_elsewhere(its, vpe))
+		return PKVM_ITS_REFUSED_VPE_PENDING;
+
+	for (id = 0; id < PKVM_ITS_MAX; id++)
 		vpe->maps[id].rdbase = rdbase;
+	vpe->maps[its->id].at = its->nr_committed;
 
 	return PKVM_ITS_ACCEPTED;
 }
 
-/* IHI 0069, ITS commands: VMOVP (GICv4.0) */
+/* IHI 0069, ITS commands: VMOVP */
 static enum pkvm_its_verdict do_vmovp(const struct hyp_its *its, const u64 *in, u64 *out)
 {
 	struct hyp_vpe *vpe = lock_vpe(its, in);
@@ -524,6 +609,10 @@ static enum pkvm_its_verdict do_vmovp(const struct hyp_its *its, const u64 *in, 
 	if (!(its->typer & GITS_TYPER_VMOVP)) {
 		out[0] |= in[0] & CMD_SEQUENCE_MASK;
 		out[1] |= CMD_ITS_LIST(in);
+	}
+	if (its_is_v4_1(its) && (in[2] & CMD_VMOVP_DB)) {
+		out[2] |= CMD_VMOVP_DB;
+		out[3] = CMD_VMOVP_DEFAULT_DB(in);
 	}
 
 	return verdict;
@@ -562,26 +651,28 @@ static enum pkvm_its_verdict do_vsync(const struct hyp_its *its, const u64 *in, 
 	return used ? PKVM_ITS_ACCEPTED : PKVM_ITS_REFUSED_NOT_MAPPED;
 }
 
-static enum pkvm_its_verdict translate_vcmd(const struct hyp_its *its, const u64 *in, u64 *out)
+/* IHI 0069, ITS commands: INVDB (GICv4.1) */
+static enum pkvm_its_verdict do_invdb(const struct hyp_its *its, const u64 *in, u64 *out)
 {
-	if (!its->vpes || !vpes_are_supported())
+	if (!its_is_v4_1(its))
 		return PKVM_ITS_REFUSED_NOT_SUPPORTED;
 
-	switch (CMD_NR(in)) {
-	case GITS_CMD_VMAPP:
-		return do_vmapp(its, in, out);
-	case GITS_CMD_VMAPTI:
-	case GITS_CMD_VMOVI:
-		return do_vmap_event(its, in, out);
-	case GITS_CMD_VMOVP:
-		return do_vmovp(its, in, out);
-	case GITS_CMD_VINVALL:
-		return do_vinvall(its, in, out);
-	case GITS_CMD_VSYNC:
-		return do_vsync(its, in, out);
-	default:
+	out[0] = GITS_CMD_INVDB;
+	out[1] = CMD_VPE(CMD_VPEID(in));
+
+	return check_mapped_vpe(its, in);
+}
+
+/* IHI 0069, ITS commands: VSGI (GICv4.1). There is no vINTID in four bits but those of SGIs. */
+static enum pkvm_its_verdict do_vsgi(const struct hyp_its *its, const u64 *in, u64 *out)
+{
+	if (!its_is_v4_1(its))
 		return PKVM_ITS_REFUSED_NOT_SUPPORTED;
-	}
+
+	out[0] = GITS_CMD_VSGI | (in[0] & CMD_VSGI_MASK);
+	out[1] = CMD_VPE(CMD_VPEID(in));
+
+	return check_mapped_vpe(its, in);
 }
 
 /**
@@ -597,6 +688,9 @@ static enum pkvm_its_verdict translate_vcmd(const struct hyp_its *its, const u64
  */
 enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 *out)
 {
+	if (CMD_IS_GICV4(in) && (!its->vpes || !vpes_are_supported()))
+		return PKVM_ITS_REFUSED_NOT_SUPPORTED;
+
 	switch (CMD_NR(in)) {
 	case GITS_CMD_MAPD:
 		return do_mapd(its, in, out);
@@ -618,16 +712,22 @@ enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 
 	case GITS_CMD_SYNC:
 		return do_sync(its, in, out);
 	case GITS_CMD_VMAPP:
+		return do_vmapp(its, in, out);
 	case GITS_CMD_VMAPTI:
-	case GITS_CMD_GICv4(GITS_CMD_MAPI):
 	case GITS_CMD_VMOVI:
+		return do_vmap_event(its, in, out);
 	case GITS_CMD_VMOVP:
-	case GITS_CMD_VSYNC:
+		return do_vmovp(its, in, out);
 	case GITS_CMD_VINVALL:
-	case GITS_CMD_VSGI:
+		return do_vinvall(its, in, out);
+	case GITS_CMD_VSYNC:
+		return do_vsync(its, in, out);
 	case GITS_CMD_INVDB:
-		return translate_vcmd(its, in, out);
+		return do_invdb(its, in, out);
+	case GITS_CMD_VSGI:
+		return do_vsgi(its, in, out);
 	default:
-		return PKVM_ITS_REFUSED_UNKNOWN_COMMAND;
+		return CMD_IS_GICV4(in) ? PKVM_ITS_REFUSED_NOT_SUPPORTED :
+					  PKVM_ITS_REFUSED_UNKNOWN_COMMAND;
 	}
 }

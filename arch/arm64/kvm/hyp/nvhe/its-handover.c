@@ -31,33 +31,18 @@
 /* No ITS needs that much state: a limit for the arithmetic */
 #define ITS_STATE_MAX_PAGES	BIT(20)
 
-/* As many as there can be guarded regions */
-static struct hyp_its *hyp_its_nodes[MMIO_GUARD_MAX];
+static struct hyp_its *hyp_its_nodes[PKVM_ITS_MAX];
 static u32 nr_hyp_its;
-static bool pvms_refused;
 
-/**
- * hyp_its_get - find an ITS
- * @id: its ID, from the host
- *
- * Return: the ITS, or NULL if there is none.
- */
+bool pkvm_its_pvms_refused;
+
+/* IDs come from the host. Those of all ITSs follow each other, from 0 on. */
 struct hyp_its *hyp_its_get(u32 id)
 {
 	if (id >= nr_hyp_its)
 		return NULL;
 
 	return hyp_its_nodes[array_index_nospec(id, nr_hyp_its)];
-}
-
-/**
- * hyp_its_count - the number of IDs that have been given to ITSs
- *
- * Return: the number. Some may be of ITSs that are gone.
- */
-u32 hyp_its_count(void)
-{
-	return nr_hyp_its;
 }
 
 static void its_unshare(void *virt, u64 size)
@@ -68,15 +53,7 @@ static void its_unshare(void *virt, u64 size)
 		WARN_ON(__pkvm_host_unshare_hyp(pfn + nr));
 }
 
-/**
- * its_pin - share memory of the host with EL2, and pin it
- * @phys: physical address, page-aligned
- * @size: bytes, a multiple of the page size
- * @virt: set to where EL2 maps it
- *
- * Context: the host is not deprivileged yet, and serialises the calls.
- * Return: 0 or a negative error, with nothing shared.
- */
+/* Share memory of the host with EL2, and pin it */
 int its_pin(phys_addr_t phys, u64 size, void **virt)
 {
 	u64 done;
@@ -103,11 +80,6 @@ err_unshare:
 	return ret;
 }
 
-/**
- * its_unpin - undo its_pin()
- * @virt: where EL2 maps the memory
- * @size: bytes, as it was pinned
- */
 void its_unpin(void *virt, u64 size)
 {
 	hyp_unpin_shared_mem(virt, virt + size);
@@ -125,29 +97,55 @@ static void its_destroy_table(struct hyp_its *its, struct hyp_its_table *table)
 			its_return_pages(its, entry & ~GITS_BASER_VALID, table->level2_size);
 	}
 
-	if (table->pinned)
+	if (table->staging)
 		its_unpin((void *)table->staging, table->size);
 
-	if (table->taken)
+	if (table->size)
 		its_return_pages(its, table->phys, table->size);
 }
 
-/* GICv4.1 ITSs may share their vPE table: with the same address, whatever the attributes. */
-static bool its_vpe_table_is_taken(phys_addr_t phys)
+/* GICv4.1 ITSs may share their vPE table: that of the first has been taken from the host. */
+static struct hyp_its_table *its_find_vpe_table(phys_addr_t phys)
 {
-	u32 id, i;
+	u32 id;
 
 	for (id = 0; id < nr_hyp_its; id++) {
-		for (i = 0; hyp_its_nodes[id] && i < GITS_BASER_NR_REGS; i++) {
-			const struct hyp_its_table *table = &hyp_its_nodes[id]->tables[i];
+		struct hyp_its *its = hyp_its_nodes[id];
 
-			if (GITS_BASER_TYPE(table->baser) == GITS_BASER_TYPE_VCPU &&
-			    table->phys == phys)
-				return true;
-		}
+		if (its->vpes && its->vpes->phys == phys)
+			return its->vpes;
 	}
 
-	return false;
+	return NULL;
+}
+
+/**
+ * its_has_vpe_table - check that a redistributor has its table of vPEs from an ITS
+ * @vpropbaser: value of GICR_VPROPBASER, in the layout of GICv4.1
+ *
+ * The table is EL2's then. A redistributor that saw other entries in it, or more of them,
+ * would access other memory.
+ *
+ * Context: the host is not deprivileged yet.
+ * Return: true if it is such a table, at the same address and of the same format.
+ */
+bool its_has_vpe_table(u64 vpropbaser)
+{
+	const struct hyp_its_table *table;
+	u64 baser;
+
+	table = its_find_vpe_table(vpropbaser & GICR_VPROPBASER_4_1_ADDR);
+	if (!table || !(vpropbaser & GICR_VPROPBASER_4_1_VALID))
+		return false;
+
+	baser = table->baser;
+
+	return FIELD_GET(GICR_VPROPBASER_4_1_PAGE_SIZE, vpropbaser) ==
+	       FIELD_GET(GITS_BASER_PAGE_SIZE_MASK, baser) &&
+	       FIELD_GET(GICR_VPROPBASER_4_1_SIZE, vpropbaser) + 1 == GITS_BASER_NR_PAGES(baser) &&
+	       (FIELD_GET(GICR_VPROPBASER_4_1_ENTRY_SIZE, vpropbaser) + 1) * sizeof(u64) ==
+	       GITS_BASER_ENTRY_SIZE(baser) &&
+	       !(vpropbaser & GICR_VPROPBASER_4_1_INDIRECT) == !(baser & GITS_BASER_INDIRECT);
 }
 
 /* Take the level-2 pages there are, and zero the records behind those of the device table */
@@ -155,21 +153,35 @@ static int its_take_level2_pages(struct hyp_its *its, struct hyp_its_table *tabl
 {
 	for (; table->nr_level2 < nr_level1; table->nr_level2++) {
 		u64 entry = le64_to_cpu(table->level1[table->nr_level2]);
-		phys_addr_t phys;
+		phys_addr_t phys = entry & ~GITS_BASER_VALID;
 		int ret;
 
 		if (!(entry & GITS_BASER_VALID))
 			continue;
 
-		ret = its_check_level2(table, entry, &phys);
-		if (!ret)
-			ret = its_donate_pages(its, phys, table->level2_size);
+		if (!its_level2_is_sane(table, entry))
+			return -EINVAL;
+
+		ret = its_donate_pages(its, phys, table->level2_size);
 		if (ret)
 			return ret;
 
 		memset(hyp_phys_to_virt(phys) + table->page_size, 0,
 		       table->level2_size - table->page_size);
 	}
+
+	return 0;
+}
+
+/* The two may differ in attributes, but not in what is in the table. */
+static int its_share_vpe_table(struct hyp_its *its, u64 baser, phys_addr_t phys)
+{
+	struct hyp_its_table *table = its_find_vpe_table(phys);
+
+	if ((baser ^ table->baser) & ~(GITS_BASER_SHAREABILITY_MASK | GITS_BASER_CACHEABILITY_MASK))
+		return -EINVAL;
+
+	its->vpes = table;
 
 	return 0;
 }
@@ -184,35 +196,28 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	int ret;
 
 	table->page_size = its_staging_page_size(desc->baser);
-	table->noncoherent = !(desc->baser & GITS_BASER_SHAREABILITY_MASK);
-
 	if (table->page_size == SZ_64K)
 		table->phys = GITS_BASER_ADDR_48_to_52(desc->baser);
 	else
 		table->phys = desc->baser & GENMASK_ULL(47, 12);
 
+	/*
+	 * The driver's memory is elsewhere if the register dropped address bits. No driver has a
+	 * two-level table of collections.
+	 */
+	if (table->phys != desc->base || !IS_ALIGNED(table->phys, table->page_size) ||
+	    indirect != !!desc->staging || (indirect && type == GITS_BASER_TYPE_COLLECTION))
+		return -EINVAL;
+
+	if (type == GITS_BASER_TYPE_VCPU && its_find_vpe_table(table->phys))
+		return its_share_vpe_table(its, desc->baser, table->phys);
+
 	size = (u64)GITS_BASER_NR_PAGES(desc->baser) * table->page_size;
-	table->size = ALIGN(size, PAGE_SIZE);
-
-	/* The driver's memory is elsewhere if the register dropped address bits. */
-	if (table->phys != desc->base)
-		return -EINVAL;
-
-	/* No driver has a two-level table of collections. */
-	if (!IS_ALIGNED(table->phys, table->page_size) || indirect != !!desc->staging ||
-	    (indirect && type == GITS_BASER_TYPE_COLLECTION))
-		return -EINVAL;
-
-	/* The first ITS that uses the table has taken it. */
-	if (type == GITS_BASER_TYPE_VCPU && its_vpe_table_is_taken(table->phys))
-		return 0;
-
-	ret = its_donate_pages(its, table->phys, table->size);
+	ret = its_donate_pages(its, table->phys, ALIGN(size, PAGE_SIZE));
 	if (ret)
 		return ret;
 
-	table->taken = true;
-
+	table->size = ALIGN(size, PAGE_SIZE);
 	if (!indirect) {
 		table->nr_ids = size / entry_size;
 		return 0;
@@ -232,16 +237,9 @@ static int its_take_table(struct hyp_its *its, struct hyp_its_table *table,
 	if (ret)
 		return ret;
 
-	table->pinned = true;
 	table->staging = staging;
 
 	return its_take_level2_pages(its, table, size / GITS_LVL1_ENTRY_SIZE);
-}
-
-/* GITS_TYPER.VMAPP is set if VMAPP has the format of GICv4.1. */
-static bool its_is_gicv4_0(u64 typer)
-{
-	return (typer & (GITS_TYPER_VLPIS | GITS_TYPER_VMAPP)) == GITS_TYPER_VLPIS;
 }
 
 static int its_take_tables(struct hyp_its *its, const struct its_staging_desc *desc)
@@ -274,7 +272,7 @@ static int its_take_tables(struct hyp_its *its, const struct its_staging_desc *d
 		else if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_COLLECTION)
 			nr_collections = table->nr_ids;
 		else if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_VCPU &&
-			 its_is_gicv4_0(desc->typer))
+			 (desc->typer & GITS_TYPER_VLPIS) && !its->vpes)
 			its->vpes = table;
 	}
 
@@ -336,22 +334,37 @@ static int its_place_state(struct hyp_its *its, const struct its_staging_desc *d
 static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *desc)
 {
 	its->cbaser = gits_read_cbaser(its->base + GITS_CBASER);
-	its->queue_phys = GITS_CBASER_ADDRESS(its->cbaser);
 	its->queue_size = ((its->cbaser & 0xff) + 1) * SZ_4K;
+	its->committed = hyp_phys_to_virt(desc->hw_queue);
 
 	if (!(its->cbaser & GITS_CBASER_VALID) || its->cbaser != desc->cbaser)
 		return -EINVAL;
 
 	/* The driver's memory is elsewhere if the register dropped address bits. */
-	if (its->queue_phys != desc->hw_queue)
+	if (GITS_CBASER_ADDRESS(its->cbaser) != desc->hw_queue)
 		return -EINVAL;
 
 	/* IHI 0069, GITS_CBASER: an ITS may take bits [15:12] of the address for zero. */
-	if (!IS_ALIGNED(its->queue_phys, SZ_64K) || !PAGE_ALIGNED(its->queue_size) ||
-	    !its_drives(its, its->queue_phys, its->queue_size))
+	if (!IS_ALIGNED(desc->hw_queue, SZ_64K) || !PAGE_ALIGNED(its->queue_size) ||
+	    !its_drives(its, desc->hw_queue, its->queue_size))
 		return -EINVAL;
 
 	return 0;
+}
+
+/* From now on, writes of the host to a control frame get to EL2. */
+static int its_guard(phys_addr_t base, const struct mmio_guard_ops *ops, void *priv)
+{
+	int ret = mmio_guard_add(base, ITS_FRAME_SIZE, ops, priv);
+
+	if (ret)
+		return ret;
+
+	ret = host_stage2_guard_mmio(base, ITS_FRAME_SIZE);
+	if (ret)
+		mmio_guard_remove(base);
+
+	return ret;
 }
 
 static void its_destroy(struct hyp_its *its)
@@ -359,12 +372,7 @@ static void its_destroy(struct hyp_its *its)
 	u64 pfn = hyp_virt_to_pfn(its), nr_pages = its->nr_pages;
 	int i;
 
-	if (its->guarded) {
-		mmio_guard_remove(its->phys);
-		WARN_ON(host_stage2_guard_mmio(its->phys, ITS_FRAME_SIZE));
-	}
-
-	if (its->queue_pinned)
+	if (its->staging)
 		its_unpin((void *)its->staging, its->queue_size);
 
 	for (i = 0; i < GITS_BASER_NR_REGS; i++)
@@ -428,8 +436,6 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 		return ret;
 
 	its->staging = staging;
-	its->queue_pinned = true;
-	its->committed = hyp_phys_to_virt(its->queue_phys);
 	its->nr_cmds = its->queue_size / sizeof(struct its_cmd_block);
 	its->queue_noncoherent = desc->queue_noncoherent;
 	its->nr_lpis = BIT(desc->lpi_bits);
@@ -437,17 +443,7 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	its->typer = desc->typer;
 	its->vlpi_rdbase_offset = desc->vlpi_rdbase_offset;
 
-	ret = mmio_guard_add(its->phys, ITS_FRAME_SIZE, &its_guard_ops, its);
-	if (ret)
-		return ret;
-
-	ret = host_stage2_guard_mmio(its->phys, ITS_FRAME_SIZE);
-	if (ret)
-		mmio_guard_remove(its->phys);
-	else
-		its->guarded = true;
-
-	return ret;
+	return its_guard(its->phys, &its_guard_ops, its);
 }
 
 /**
@@ -483,7 +479,7 @@ int __pkvm_its_register(u64 pfn, u64 nr_pages)
 	hyp_spin_lock_init(&its->mem_lock);
 	hyp_spin_lock_init(&its->lock);
 	its->nr_pages = nr_pages;
-	its->held_pages = nr_pages;
+	its->stats[PKVM_ITS_HELD_PAGES] = nr_pages;
 
 	if (struct_size(desc, rdbases, desc->nr_rdbases) > size - sizeof(*its)) {
 		ret = -EINVAL;
@@ -563,7 +559,7 @@ int __pkvm_its_activate(u32 id, u32 offset)
 	    !its_bases_match(its))
 		return -EBUSY;
 
-	ret = its_donate_pages(its, its->queue_phys, its->queue_size);
+	ret = its_donate_pages(its, hyp_virt_to_phys(its->committed), its->queue_size);
 	if (ret)
 		return ret;
 
@@ -603,7 +599,7 @@ int __pkvm_its_adopt_event(u32 id, u32 dev_id, u32 event_id)
 
 /**
  * __pkvm_its_unregister - undo __pkvm_its_register() and __pkvm_its_adopt_device()
- * @id: ID of an ITS that is not active
+ * @id: ID of the ITS that was registered last, and is not active
  *
  * Context: the host is not deprivileged yet, and serialises the calls.
  * Return: 0 or -EINVAL.
@@ -614,7 +610,7 @@ int __pkvm_its_unregister(u32 id)
 	struct hyp_its_device **slot;
 	u64 dev_id;
 
-	if (!its || its->active)
+	if (!its || its->active || id != nr_hyp_its - 1)
 		return -EINVAL;
 
 	for (dev_id = 0; dev_id < its->nr_devices; dev_id++) {
@@ -627,20 +623,16 @@ int __pkvm_its_unregister(u32 id)
 							      (*slot)->event_bits));
 	}
 
-	hyp_its_nodes[id] = NULL;
+	nr_hyp_its--;
+	mmio_guard_remove(its->phys);
+	WARN_ON(host_stage2_guard_mmio(its->phys, ITS_FRAME_SIZE));
 	its_destroy(its);
 
 	return 0;
 }
 
-/* The host does not use this ITS: reads are harmless, writes are ignored. */
-static void its_fence_write(void *priv, u64 offset, u64 val, unsigned int size)
-{
-}
-
-static const struct mmio_guard_ops its_fence_ops = {
-	.write	= its_fence_write,
-};
+/* One that is not active: reads are harmless, writes are ignored. */
+static struct hyp_its its_fenced;
 
 /**
  * __pkvm_its_fence - keep the host from using an ITS that it does not drive
@@ -667,35 +659,5 @@ int __pkvm_its_fence(phys_addr_t base, bool present)
 			return -EBUSY;
 	}
 
-	ret = mmio_guard_add(base, ITS_FRAME_SIZE, &its_fence_ops, NULL);
-	if (ret)
-		return ret;
-
-	ret = host_stage2_guard_mmio(base, ITS_FRAME_SIZE);
-	if (ret)
-		mmio_guard_remove(base);
-
-	return ret;
-}
-
-/**
- * __pkvm_its_refuse_pvms - refuse protected VMs from now on
- *
- * Called by a host that failed to confine its ITSs. There is no way back.
- *
- * Context: the host is not deprivileged yet.
- */
-void __pkvm_its_refuse_pvms(void)
-{
-	pvms_refused = true;
-}
-
-/**
- * pkvm_its_pvms_refused - check whether protected VMs are refused
- *
- * Return: true if the host has called __pkvm_its_refuse_pvms().
- */
-bool pkvm_its_pvms_refused(void)
-{
-	return pvms_refused;
+	return its_guard(base, &its_guard_ops, &its_fenced);
 }

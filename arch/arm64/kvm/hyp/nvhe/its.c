@@ -54,14 +54,7 @@
  * Memory
  */
 
-/**
- * its_drives - check that an ITS can address memory
- * @its: the ITS
- * @phys: physical address
- * @size: bytes, at least one
- *
- * Return: false if it would access other memory, with fewer address bits.
- */
+/* With fewer address bits, an ITS would access other memory. @size is at least one. */
 bool its_drives(struct hyp_its *its, phys_addr_t phys, u64 size)
 {
 	u64 limit = BIT_ULL(its->addr_bits);
@@ -69,14 +62,9 @@ bool its_drives(struct hyp_its *its, phys_addr_t phys, u64 size)
 	return phys < limit && size <= limit - phys;
 }
 
-/**
- * its_donate_pages - take pages from the host
- * @its: the ITS to take them for
- * @phys: physical address, page-aligned
- * @size: bytes, a multiple of the page size
- *
- * Context: hyp_its::mem_lock held, or the host is not deprivileged yet.
- * Return: 0 or a negative error, with nothing taken.
+/*
+ * Take pages from the host, or none if there is an error. With hyp_its::mem_lock held, or a host
+ * that is not deprivileged yet.
  */
 int its_donate_pages(struct hyp_its *its, phys_addr_t phys, u64 size)
 {
@@ -87,23 +75,16 @@ int its_donate_pages(struct hyp_its *its, phys_addr_t phys, u64 size)
 
 	ret = __pkvm_host_donate_hyp(hyp_phys_to_pfn(phys), size >> PAGE_SHIFT);
 	if (!ret)
-		its->held_pages += size >> PAGE_SHIFT;
+		its->stats[PKVM_ITS_HELD_PAGES] += size >> PAGE_SHIFT;
 
 	return ret;
 }
 
-/**
- * its_return_pages - undo its_donate_pages()
- * @its: the ITS
- * @phys: physical address
- * @size: bytes
- *
- * Context: as its_donate_pages().
- */
+/* Undo its_donate_pages() */
 void its_return_pages(struct hyp_its *its, phys_addr_t phys, u64 size)
 {
 	WARN_ON(__pkvm_hyp_donate_host(hyp_phys_to_pfn(phys), size >> PAGE_SHIFT));
-	its->held_pages -= size >> PAGE_SHIFT;
+	its->stats[PKVM_ITS_HELD_PAGES] -= size >> PAGE_SHIFT;
 }
 
 /* An ITS trusts the contents of memory that it is given. */
@@ -121,42 +102,29 @@ static int its_donate_zeroed(struct hyp_its *its, phys_addr_t phys, u64 size)
 	return 0;
 }
 
-/**
- * its_check_level2 - check a level-1 table entry
- * @table: the table it is from
- * @entry: the entry, which is valid
- * @phys: set to the physical address of the level-2 page
- *
- * A level-1 entry has bits [51:N] of the address, with N following from the ITS's page
- * size; what is below is RES0 (IHI 0069, ITS tables). It is not the format of
+/*
+ * A level-1 entry that is valid has bits [51:N] of the address, with N following from the ITS's
+ * page size; what is below is RES0 (IHI 0069, ITS tables). It is not the format of
  * GITS_BASER<n>, which folds bits [51:48] with pages of 64K.
- *
- * Return: 0, or -EINVAL if bits are set that must not be.
  */
-int its_check_level2(const struct hyp_its_table *table, u64 entry, phys_addr_t *phys)
+bool its_level2_is_sane(const struct hyp_its_table *table, u64 entry)
 {
 	entry &= ~GITS_BASER_VALID;
 
-	if (!IS_ALIGNED(entry, table->page_size) || entry & ~GENMASK_ULL(51, 12))
-		return -EINVAL;
-
-	*phys = entry;
-
-	return 0;
+	return IS_ALIGNED(entry, table->page_size) && !(entry & ~GENMASK_ULL(51, 12));
 }
 
 /* Take the level-2 page that the host has for an ID in range. It stays with EL2. */
 static int its_take_level2(struct hyp_its *its, struct hyp_its_table *table, u64 id)
 {
 	u64 entry, idx = id >> table->ids_shift;
-	phys_addr_t phys;
 	int ret;
 
 	entry = le64_to_cpu(READ_ONCE(table->staging[idx]));
-	if (!(entry & GITS_BASER_VALID) || its_check_level2(table, entry, &phys))
+	if (!(entry & GITS_BASER_VALID) || !its_level2_is_sane(table, entry))
 		return -EINVAL;
 
-	ret = its_donate_zeroed(its, phys, table->level2_size);
+	ret = its_donate_zeroed(its, entry & ~GITS_BASER_VALID, table->level2_size);
 	if (ret)
 		return ret;
 
@@ -164,7 +132,7 @@ static int its_take_level2(struct hyp_its *its, struct hyp_its_table *table, u64
 	WRITE_ONCE(table->level1[idx], cpu_to_le64(entry));
 	hyp_spin_unlock(&its->lock);
 
-	if (table->noncoherent)
+	if (!(table->baser & GITS_BASER_SHAREABILITY_MASK))
 		kvm_flush_dcache_to_poc(&table->level1[idx], sizeof(entry));
 
 	return 0;
@@ -196,15 +164,7 @@ int its_prepare_vpe(struct hyp_its *its, u64 vpeid)
 	return ret;
 }
 
-/**
- * its_init_device - make the record of a device
- * @its: the ITS
- * @event_bits: number of EventID bits
- * @itt: physical address of the ITT, of which EL2 owns its_staging_itt_size() bytes
- * @state: its state
- *
- * Return: the record, which is in the memory behind the ITT, with no event mapped.
- */
+/* Make the record of a device, with no event mapped, in the memory behind its ITT */
 struct hyp_its_device *its_init_device(struct hyp_its *its, u32 event_bits, phys_addr_t itt,
 				       enum hyp_its_device_state state)
 {
@@ -358,15 +318,10 @@ static void its_consume(struct hyp_its *its)
 	its->done = slot;
 }
 
-/**
- * its_start_queue - begin with a queue that the host's driver has used
- * @its: the ITS, whose read and write pointers are both at @slot
- * @slot: where the next command goes to
- *
- * All of it counts as committed and not known to have been executed: the first entry that
- * looks at GITS_CREADR scrubs it. Takes constant time.
- *
- * Context: the host is not deprivileged yet.
+/*
+ * Begin with a queue that the host's driver has used, and whose pointers are both at @slot. All of
+ * it counts as committed and not known to have been executed: the first entry that looks at
+ * GITS_CREADR scrubs it. Takes constant time.
  */
 void its_start_queue(struct hyp_its *its, u32 slot)
 {
@@ -374,6 +329,7 @@ void its_start_queue(struct hyp_its *its, u32 slot)
 	its->next = slot;
 	its->done = next_slot(its, slot);
 	its->nr_committed = its->nr_cmds - 1;
+	its->first = its->nr_committed - slot;
 }
 
 /*
@@ -384,14 +340,19 @@ void its_start_queue(struct hyp_its *its, u32 slot)
  */
 static void its_empty_queue(struct hyp_its *its)
 {
-	gits_write_cbaser(its->cbaser, its->base + GITS_CBASER);
-	gits_write_cwriter(0, its->base + GITS_CWRITER);
-
 	if (its->nr_synced != its->nr_committed) {
 		if (!its->lost_to)
 			its->lost_from = its->nr_synced;
-		its->lost_to = its->nr_committed;
+		/* Where the lost ones begin, before there are any */
+		smp_wmb();
+		WRITE_ONCE(its->lost_to, its->nr_committed);
 	}
+
+	/* See its_has_executed(): what is lost, before CREADR is reset */
+	wmb();
+	gits_write_cbaser(its->cbaser, its->base + GITS_CBASER);
+	gits_write_cwriter(0, its->base + GITS_CWRITER);
+	WRITE_ONCE(its->first, its->nr_committed);
 
 	scrub_slots(its, its->done, its->next);
 	its->next = 0;
@@ -401,11 +362,9 @@ static void its_empty_queue(struct hyp_its *its)
 /* Has a device's unmapping taken effect? */
 static bool its_has_unmapped(const struct hyp_its *its, const struct hyp_its_device *device)
 {
-	if (device->state == HYP_ITS_DEVICE_PREPARED)
-		return true;
-
-	return device->state == HYP_ITS_DEVICE_UNMAPPED &&
-	       device->unmapped_at < its->nr_synced && !its_may_be_lost(its, device->unmapped_at);
+	return device->state == HYP_ITS_DEVICE_PREPARED ||
+	       (device->state == HYP_ITS_DEVICE_UNMAPPED &&
+		device->unmapped_at < its->nr_synced && !its_may_be_lost(its, device->unmapped_at));
 }
 
 /**
@@ -475,23 +434,54 @@ bool its_has_unmapped_vpe(struct hyp_its *its, const struct hyp_vpe_map *map)
 	return unmapped;
 }
 
-static void commit(struct hyp_its *its, const u64 *cmd)
+/**
+ * its_has_executed - check whether a command has been executed
+ * @its: the ITS
+ * @nr: number of the command
+ *
+ * For the commands of other ITSs, which come with their lock held. If the queue begins anew
+ * meanwhile, what it loses is known before GITS_CREADR changes. If other CPUs commit all the
+ * time, then GITS_CREADR may belong to what they have committed, and counts for less than it
+ * is.
+ *
+ * Context: any, no lock is needed.
+ * Return: true if it has; false if it has not, or as far as is known.
+ */
+bool its_has_executed(const struct hyp_its *its, u64 nr)
 {
-	struct its_cmd_block *slot = &its->committed[its->next];
-	unsigned int i;
+	unsigned int tries = 16;
+	u64 committed;
+	u32 slot, end;
 
-	for (i = 0; i < ARRAY_SIZE(slot->raw_cmd_le); i++)
-		slot->raw_cmd_le[i] = cpu_to_le64(cmd[i]);
+	do {
+		committed = READ_ONCE(its->nr_committed);
+		end = (committed - READ_ONCE(its->first)) % its->nr_cmds;
+		/* The register is there by then, or further */
+		rmb();
+		slot = (readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK) /
+		       sizeof(struct its_cmd_block);
+		/* If nothing was committed meanwhile, the two belong together */
+		rmb();
+	} while (committed != READ_ONCE(its->nr_committed) && --tries);
 
-	if (its->queue_noncoherent)
-		kvm_flush_dcache_to_poc(slot, sizeof(*slot));
+	/* It may have lost power: see its_consume() */
+	if (gits_read_cbaser(its->base + GITS_CBASER) != its->cbaser ||
+	    !(readl_relaxed(its->base + GITS_CTLR) & GITS_CTLR_ENABLE) ||
+	    READ_ONCE(its->suspended))
+		return false;
 
-	its->next = next_slot(its, its->next);
-	its->nr_committed++;
+	/* What is lost, after the register: see its_empty_queue() */
+	rmb();
+	if (nr < READ_ONCE(its->lost_to) && nr >= READ_ONCE(its->lost_from))
+		return false;
+
+	return slot < its->nr_cmds && nr < committed - slots_between(its, slot, end);
 }
 
+/* Commit what becomes of the command in the next slot */
 static void its_process_cmd(struct hyp_its *its, const struct its_cmd_block *staged)
 {
+	struct its_cmd_block *slot = &its->committed[its->next];
 	enum pkvm_its_verdict verdict;
 	u64 in[4], out[4] = {};
 	unsigned int i;
@@ -500,7 +490,7 @@ static void its_process_cmd(struct hyp_its *its, const struct its_cmd_block *sta
 		in[i] = le64_to_cpu(READ_ONCE(staged->raw_cmd_le[i]));
 
 	verdict = its_translate_cmd(its, in, out);
-	its->verdicts[verdict]++;
+	its->stats[verdict]++;
 	if (verdict) {
 		trace_its_refused(its->phys, in[0], in[1], in[2], verdict);
 		out[0] = GITS_CMD_SYNC;
@@ -509,7 +499,14 @@ static void its_process_cmd(struct hyp_its *its, const struct its_cmd_block *sta
 		out[3] = 0;
 	}
 
-	commit(its, out);
+	for (i = 0; i < ARRAY_SIZE(out); i++)
+		slot->raw_cmd_le[i] = cpu_to_le64(out[i]);
+
+	if (its->queue_noncoherent)
+		kvm_flush_dcache_to_poc(slot, sizeof(*slot));
+
+	its->next = next_slot(its, its->next);
+	WRITE_ONCE(its->nr_committed, its->nr_committed + 1);
 }
 
 /* Commands, tables and ITTs before the ITS gets to know of them */
@@ -528,12 +525,7 @@ static bool its_has_room(const struct hyp_its *its, u32 end)
  * Registers
  */
 
-/**
- * its_is_quiescent - check that an ITS is disabled and has stopped
- * @base: its control frame
- *
- * Return: true if it is.
- */
+/* Is the ITS disabled, and has it stopped? */
 bool its_is_quiescent(void __iomem *base)
 {
 	u32 ctlr = readl_relaxed(base + GITS_CTLR);
@@ -541,12 +533,7 @@ bool its_is_quiescent(void __iomem *base)
 	return (ctlr & (GITS_CTLR_ENABLE | GITS_CTLR_QUIESCENT)) == GITS_CTLR_QUIESCENT;
 }
 
-/**
- * its_bases_match - check that the hardware uses the memory that EL2 has for it
- * @its: the ITS
- *
- * Return: true if GITS_CBASER and GITS_BASER<n> have the committed values.
- */
+/* Do GITS_CBASER and GITS_BASER<n> have the committed values? */
 bool its_bases_match(struct hyp_its *its)
 {
 	int i;
@@ -695,7 +682,7 @@ static void its_guard_write(void *priv, u64 offset, u64 val, unsigned int size)
 
 unlock:
 	if (!done)
-		its->writes_ignored++;
+		its->stats[PKVM_ITS_WRITES_IGNORED]++;
 
 	hyp_spin_unlock(&its->lock);
 }
@@ -704,14 +691,7 @@ const struct mmio_guard_ops its_guard_ops = {
 	.write	= its_guard_write,
 };
 
-/**
- * __pkvm_its_post - do what a write of GITS_CWRITER does
- * @id: ID of the ITS, from the host
- * @cwriter: the value, from the host
- *
- * Context: any. For CPUs whose writes to GITS_CWRITER do not trap yet.
- * Return: 0 or -EINVAL.
- */
+/* A write of GITS_CWRITER, for CPUs whose writes do not trap yet. Both values are from the host. */
 int __pkvm_its_post(u32 id, u64 cwriter)
 {
 	struct hyp_its *its = hyp_its_get(id);
@@ -737,17 +717,6 @@ static bool its_suspend_one(struct hyp_its *its)
 	return quiescent;
 }
 
-/* Whatever firmware restores, the ITS finds an empty queue of SYNCs. */
-static void its_empty_for_suspend(struct hyp_its *its)
-{
-	hyp_spin_lock(&its->lock);
-	if (its->active) {
-		its_empty_queue(its);
-		its->suspended = true;
-	}
-	hyp_spin_unlock(&its->lock);
-}
-
 static void its_resume_one(struct hyp_its *its)
 {
 	hyp_spin_lock(&its->lock);
@@ -758,16 +727,14 @@ static void its_resume_one(struct hyp_its *its)
 /**
  * pkvm_its_suspend - keep the ITSs off while the system may lose power
  *
- * IHI 0069, GITS_CTLR.Quiescent: what an ITS has executed is sure to be in memory when it
- * is quiescent, and power may be removed then. Without power, one that is not forgets what
- * it holds: entries in memory may then be those of a device that has been unmapped, with
- * the address of an ITT that was released.
+ * IHI 0069, GITS_CTLR.Quiescent: what an ITS has executed is in memory when it is quiescent. One
+ * that is not, and loses power, may leave entries of a device that has been unmapped, with the
+ * address of an ITT that was released.
  *
- * Firmware may save the registers of an ITS and restore them, GITS_CTLR.Enabled included,
- * maybe as they were some time ago. So the queues are emptied, the pointers are zero, and
- * each slot holds a SYNC: whatever the ITS executes once more does no harm. Nor can it pass
- * for having executed a command of EL2's: the queue stays empty until the host has disabled
- * the ITS and written GITS_CBASER.
+ * Firmware may restore the registers as they were some time ago, GITS_CTLR.Enabled included. So
+ * the queues are emptied, the pointers are zero, and each slot holds a SYNC: whatever the ITS
+ * executes once more does no harm, nor does it pass for having executed a command of EL2's. The
+ * queue stays empty until the host has disabled the ITS and written GITS_CBASER.
  *
  * Context: the host is deprivileged; takes the lock of each ITS.
  * Return: true if all are quiescent. None can be enabled and no command committed until
@@ -776,68 +743,50 @@ static void its_resume_one(struct hyp_its *its)
  */
 bool pkvm_its_suspend(void)
 {
+	struct hyp_its *its;
 	u32 id;
 
-	for (id = 0; id < hyp_its_count(); id++) {
-		if (hyp_its_get(id) && !its_suspend_one(hyp_its_get(id)))
+	for (id = 0; (its = hyp_its_get(id)); id++) {
+		if (!its_suspend_one(its))
 			goto err_resume;
 	}
 
 	/* They stay quiescent from here on. */
-	for (id = 0; id < hyp_its_count(); id++) {
-		if (hyp_its_get(id))
-			its_empty_for_suspend(hyp_its_get(id));
+	for (id = 0; (its = hyp_its_get(id)); id++) {
+		hyp_spin_lock(&its->lock);
+		if (its->active) {
+			its_empty_queue(its);
+			its->suspended = true;
+		}
+		hyp_spin_unlock(&its->lock);
 	}
 
 	return true;
 
 err_resume:
-	while (id--) {
-		if (hyp_its_get(id))
-			its_resume_one(hyp_its_get(id));
-	}
+	while (id--)
+		its_resume_one(hyp_its_get(id));
 
 	return false;
 }
 
-/**
- * pkvm_its_resume - undo pkvm_its_suspend()
- *
- * Context: the host is deprivileged; takes the lock of each ITS.
- */
+/* Undo pkvm_its_suspend() */
 void pkvm_its_resume(void)
 {
+	struct hyp_its *its;
 	u32 id;
 
-	for (id = 0; id < hyp_its_count(); id++) {
-		if (hyp_its_get(id))
-			its_resume_one(hyp_its_get(id));
-	}
+	for (id = 0; (its = hyp_its_get(id)); id++)
+		its_resume_one(its);
 }
 
-/**
- * __pkvm_its_stat - read a counter
- * @id: ID of the ITS, from the host
- * @nr: an enum pkvm_its_verdict or pkvm_its_stat, from the host
- *
- * Context: any.
- * Return: its value, 0 if there is no such counter.
- */
+/* The value of a counter, 0 if there is no such counter. Both numbers are from the host. */
 u64 __pkvm_its_stat(u32 id, u32 nr)
 {
 	struct hyp_its *its = hyp_its_get(id);
 
-	if (!its)
+	if (!its || nr >= PKVM_ITS_NR_STATS)
 		return 0;
 
-	if (nr == PKVM_ITS_WRITES_IGNORED)
-		return READ_ONCE(its->writes_ignored);
-
-	if (nr == PKVM_ITS_HELD_PAGES)
-		return READ_ONCE(its->held_pages);
-
-	if (nr >= PKVM_ITS_NR_VERDICTS)
-		return 0;
-
-	return READ_ONCE(its->verdicts[array_index_nospec(nr, PKVM_ITS_NR_VERDICTS)]);
+	return READ_ONCE(its->stats[array_index_nospec(nr, PKVM_ITS_NR_STATS)]);
 }

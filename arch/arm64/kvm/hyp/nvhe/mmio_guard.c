@@ -124,7 +124,7 @@ int mmio_guard_add(phys_addr_t start, u64 size, const struct mmio_guard_ops *ops
  * mmio_guard_remove - undo mmio_guard_add() and mmio_guard_add_region()
  * @start: physical address the region was added with
  *
- * Context: the host is not deprivileged yet; callers are serialised.
+ * Context: as mmio_guard_add_region().
  */
 void mmio_guard_remove(phys_addr_t start)
 {

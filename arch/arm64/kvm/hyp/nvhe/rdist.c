@@ -154,17 +154,29 @@ static bool rdist_has_lpir(struct hyp_rdist *rdist, u64 reg)
 	return (rdist->typer & GICR_TYPER_RVPEID) || (rdist_read_ctlr(rdist) & GICR_CTLR_IR);
 }
 
+/* GICR_INVLPIR and GICR_INVALLR with V=1: it takes a vPE, and 64 bits to say which. */
+static bool rdist_may_write_vlpir(struct hyp_rdist *rdist, u64 reg, u64 val, u64 mask)
+{
+	return (reg == GICR_INVLPIR || reg == GICR_INVALLR) && mask == GENMASK_ULL(63, 0) &&
+	       vpe_is_at(rdist, FIELD_GET(GICR_INVLPIR_VPEID, val));
+}
+
 /*
- * The registers that are commands take effect by a write to their lower half. Virtual LPIs
- * (V) are not the host's to invalidate.
+ * The registers that are commands take effect by a write to their lower half. All vPEs have as
+ * many vINTIDs as there are LPIs.
  */
 static bool rdist_write_lpir(struct hyp_rdist *rdist, u64 reg, u64 val, u64 mask)
 {
 	u64 nr_ids = BIT_ULL((rdist->propbaser & GICR_PROPBASER_IDBITS_MASK) + 1);
+	u64 out = val & (GICR_INVLPIR_V | GICR_INVLPIR_VPEID);
 	u32 intid = FIELD_GET(GICR_INVLPIR_INTID, val);
 
-	if (!(mask & GICR_INVLPIR_INTID) || (val & GICR_INVLPIR_V) || !rdist->lpis ||
-	    !rdist_has_lpir(rdist, reg))
+	if (!(mask & GICR_INVLPIR_INTID) || !rdist->lpis || !rdist_has_lpir(rdist, reg))
+		return false;
+
+	if (!(val & GICR_INVLPIR_V))
+		out = 0;
+	else if (!rdist_may_write_vlpir(rdist, reg, val, mask))
 		return false;
 
 	if (reg == GICR_INVALLR)
@@ -172,7 +184,7 @@ static bool rdist_write_lpir(struct hyp_rdist *rdist, u64 reg, u64 val, u64 mask
 	else if (intid < RDIST_FIRST_LPI || intid >= nr_ids)
 		return false;
 
-	gic_write_lpir(intid, rdist->base + reg);
+	gic_write_lpir(out | intid, rdist->base + reg);
 
 	return true;
 }
@@ -209,20 +221,17 @@ static bool rdist_write(struct hyp_rdist *rdist, u64 offset, u64 val, unsigned i
 	}
 }
 
-/* GICv4.0, not GICv4.1 */
-static bool rdist_has_vlpi_base(const struct hyp_rdist *rdist)
-{
-	return (rdist->typer & (GICR_TYPER_VLPIS | GICR_TYPER_RVPEID)) == GICR_TYPER_VLPIS;
-}
-
 /* A write to one of the frames of a redistributor */
 static bool rdist_write_frame(struct hyp_rdist *rdist, u64 offset, u64 val, unsigned int size)
 {
 	if (offset < RDIST_SGI_BASE)
 		return rdist_write(rdist, offset, val, size);
 
-	if (offset < RDIST_VLPI_BASE || size != sizeof(u64) || !rdist_has_vlpi_base(rdist))
+	if (offset < RDIST_VLPI_BASE || !(rdist->typer & GICR_TYPER_VLPIS))
 		return false;
+
+	if (size == sizeof(u32))
+		return offset == RDIST_VLPI_BASE + GICR_VSGIR && vpe_write_vsgir(rdist, val);
 
 	return vpe_write_vlpi(rdist, offset - RDIST_VLPI_BASE, val);
 }
@@ -397,6 +406,28 @@ bool rdists_drive(phys_addr_t phys, u64 size)
 	return phys < limit && size <= limit - phys;
 }
 
+/**
+ * rdists_support_vpes - check that vPEs can be resident on all redistributors
+ * @v4_1: whether they are vPEs of a GICv4.1
+ *
+ * Those without LPIs do not matter.
+ *
+ * Return: false if one is of another version, or has a table of vPEs that no ITS has.
+ */
+bool rdists_support_vpes(bool v4_1)
+{
+	u32 i;
+
+	for (i = 0; i < nr_hyp_rdists; i++) {
+		const struct hyp_rdist *rdist = &hyp_rdists[i];
+
+		if (rdist->lpis && (rdist_is_v4_1(rdist) != v4_1 || rdist->vpe_table != v4_1))
+			return false;
+	}
+
+	return true;
+}
+
 static struct hyp_rdist *rdists_get(u64 phys)
 {
 	u32 i;
@@ -486,21 +517,39 @@ static int rdists_pin_prop_table(const struct gic_staging_desc *desc)
 static void rdist_learn_vlpi_addr_bits(const struct hyp_rdist *rdist)
 {
 	void __iomem *reg = rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER;
-	u64 kept;
+	u64 val = rdist->vpropbaser & ~GICR_VPROPBASER_4_1_VALID, kept;
 
-	gicr_write_vpropbaser(rdist->vpropbaser | GENMASK_ULL(51, 12), reg);
+	gicr_write_vpropbaser(val | GENMASK_ULL(51, 12), reg);
 	kept = gicr_read_vpropbaser(reg) & GENMASK_ULL(51, 12);
-	gicr_write_vpropbaser(rdist->vpropbaser & ~GENMASK_ULL(51, 12), reg);
+	gicr_write_vpropbaser(val & ~GENMASK_ULL(51, 12), reg);
 
 	rdists_vlpi_addr_bits = min_t(u32, rdists_vlpi_addr_bits,
 				      __ffs(~(kept | GENMASK_ULL(11, 0))));
 }
 
 /*
- * No vPE may be resident yet. GICv4.1's vPE table would only be read then, and the guard keeps
- * a vPE from becoming resident. GICR_VPROPBASER is cleared all the same, so that its memory
- * no longer matters.
+ * With GICv4.1, the table of vPEs has to be that of an ITS, which EL2 has taken. If it is not,
+ * the redistributor goes without, and its memory no longer matters. EL2 does not say that the
+ * table is empty (Z): it need not be.
  */
+static void rdist_adopt_vpe_table(struct hyp_rdist *rdist, u64 vpropbaser)
+{
+	void __iomem *reg = rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER;
+
+	if (!(vpropbaser & GICR_VPROPBASER_4_1_VALID))
+		return;
+
+	rdist->vpropbaser = vpropbaser & ~GICR_VPROPBASER_4_1_Z;
+	rdist->vpe_table = vpes_are_supported() && its_has_vpe_table(vpropbaser);
+	if (rdist->vpe_table) {
+		rdist_learn_vlpi_addr_bits(rdist);
+		gicr_write_vpropbaser(rdist->vpropbaser, reg);
+	} else {
+		gicr_write_vpropbaser(rdist->vpropbaser & ~GICR_VPROPBASER_4_1_VALID, reg);
+	}
+}
+
+/* No vPE may be resident yet. */
 static int rdist_adopt_vlpis(struct hyp_rdist *rdist)
 {
 	void __iomem *vlpi_base = rdist->base + RDIST_VLPI_BASE;
@@ -514,15 +563,12 @@ static int rdist_adopt_vlpis(struct hyp_rdist *rdist)
 		return -EBUSY;
 
 	vpropbaser = gicr_read_vpropbaser(vlpi_base + GICR_VPROPBASER);
-	if (vpes_are_supported() && rdist_has_vlpi_base(rdist)) {
+	if (rdist_is_v4_1(rdist)) {
+		rdist_adopt_vpe_table(rdist, vpropbaser);
+	} else if (vpes_are_supported()) {
 		rdist->vpropbaser = vpropbaser;
 		gicr_write_vpendbaser(0, vlpi_base + GICR_VPENDBASER);
 		rdist_learn_vlpi_addr_bits(rdist);
-	} else if ((rdist->typer & GICR_TYPER_RVPEID) &&
-		   (vpropbaser & GICR_VPROPBASER_4_1_VALID)) {
-		rdist->vpropbaser = vpropbaser;
-		gicr_write_vpropbaser(vpropbaser & ~GICR_VPROPBASER_4_1_VALID,
-				      vlpi_base + GICR_VPROPBASER);
 	}
 
 	return 0;
@@ -759,6 +805,8 @@ u64 __pkvm_rdists_stat(u32 nr)
 			val += !!rdist->base;
 		else if (nr == PKVM_RDISTS_WITH_LPIS)
 			val += rdist->lpis;
+		else if (nr == PKVM_RDISTS_WITH_VPE_TABLE)
+			val += rdist->lpis && rdist->vpe_table;
 		else if (nr == PKVM_RDISTS_WRITES)
 			val += READ_ONCE(rdist->nr_writes);
 		else if (nr == PKVM_RDISTS_WRITES_IGNORED)

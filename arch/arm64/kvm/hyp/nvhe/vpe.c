@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Confinement of GICv4.0 virtual LPIs: vPEs and where they are resident.
+ * Confinement of GICv4 virtual LPIs: vPEs and where they are resident.
  *
  * The ITS and the redistributor write to the virtual pending table of a vPE, and read the
  * virtual property table, which all vPEs of a VM share. __pkvm_vpe_prepare() takes the
  * former from the host, pins the latter, and makes a record of the vPE, which commands
  * (its-cmd.c) and writes to GICR_VPENDBASER refer to. __pkvm_vpe_reclaim() gives all of it
  * back when no ITS has the vPE mapped and no redistributor has its address.
+ *
+ * A GICv4.0 redistributor is given the addresses of both tables. One of GICv4.1 is given a
+ * vPEID, and finds the tables by what VMAPP has put into the table of vPEs, which it shares
+ * with an ITS.
  *
  * Records are found without hyp_vpes::lock, but only under the lock of an ITS or of a
  * redistributor. Reclaim first makes a record impossible to find, and then takes each of
@@ -48,7 +52,12 @@
 				 GICR_VPENDBASER_OUTER_CACHEABILITY_MASK |		\
 				 GICR_VPENDBASER_PendingLast | GICR_VPENDBASER_IDAI)
 
+#define VPENDBASER_4_1_GROUPS	(GICR_VPENDBASER_4_1_VGRP0EN | GICR_VPENDBASER_4_1_VGRP1EN)
+
 #define VPROPBASER_WHERE	(GENMASK_ULL(51, 12) | GICR_VPROPBASER_IDBITS_MASK)
+#define VPROPBASER_4_1_WHERE	(GICR_VPROPBASER_4_1_VALID | GICR_VPROPBASER_4_1_INDIRECT |	\
+				 GICR_VPROPBASER_4_1_PAGE_SIZE | GICR_VPROPBASER_4_1_ADDR |	\
+				 GICR_VPROPBASER_4_1_SIZE)
 #define VPENDBASER_ADDRESS	GENMASK_ULL(51, 16)
 
 /* NULL if there are no virtual LPIs. Changes only before the host is deprivileged. */
@@ -134,23 +143,30 @@ static void vpe_unlink(u64 vpeid, struct hyp_vpe *vpe)
 	WRITE_ONCE(hyp_vpes->by_id[vpeid], NULL);
 }
 
-/* Can all that will use a vPE address its tables? Finds out how large they are. */
+/*
+ * Can all that will use a vPE address its tables? Finds out how large they are. There are no
+ * vPEs on a machine that has both versions.
+ */
 static int vpe_check_tables(phys_addr_t vpt, phys_addr_t vprop, u32 *bits)
 {
+	struct hyp_its *its;
+	u64 typer = 0;
 	u32 id;
 
 	*bits = 0;
-	for (id = 0; id < hyp_its_count(); id++) {
-		struct hyp_its *its = hyp_its_get(id);
-
-		if (!its || !its->active || !its->vpes)
+	for (id = 0; (its = hyp_its_get(id)); id++) {
+		if (!its->active || !its->vpes)
 			continue;
 
-		if (*bits && *bits != its->lpi_bits)
+		/* A VMOVP moves a vPE everywhere, or on each ITS by a command of its own. */
+		if (*bits && (*bits != its->lpi_bits || (typer ^ its->typer) & GITS_TYPER_VMOVP))
 			return -EINVAL;
 
 		*bits = its->lpi_bits;
-		if (!its_drives(its, vpt, its_staging_vpt_size(*bits)))
+		typer = its->typer;
+		if (!rdists_support_vpes(its_is_v4_1(its)) ||
+		    !its_drives(its, vpt, its_staging_vpt_size(*bits)) ||
+		    (its_is_v4_1(its) && !its_drives(its, vprop, BIT(*bits))))
 			return -EINVAL;
 	}
 
@@ -164,13 +180,12 @@ static int vpe_check_tables(phys_addr_t vpt, phys_addr_t vprop, u32 *bits)
 /* The rows of the tables of vPEs stay with EL2, whatever becomes of the vPE. */
 static int vpe_take_level2(u64 vpeid)
 {
+	struct hyp_its *its;
 	u32 id;
 	int ret;
 
-	for (id = 0; id < hyp_its_count(); id++) {
-		struct hyp_its *its = hyp_its_get(id);
-
-		if (!its || !its->active || !its->vpes)
+	for (id = 0; (its = hyp_its_get(id)); id++) {
+		if (!its->active || !its->vpes)
 			continue;
 
 		ret = its_prepare_vpe(its, vpeid);
@@ -339,25 +354,34 @@ static void rdist_restore_idbits(const struct hyp_rdist *rdist)
 
 /*
  * A redistributor keeps addresses after Valid is cleared. Returns false if it still uses
- * them. IDbits stay.
+ * them. IDbits stay. With GICv4.1 it has a number, and unmapping the vPE has made it forget
+ * what it stands for (IHI 0069, VMAPP).
  */
 static bool rdist_scrub(struct hyp_rdist *rdist)
 {
 	if (!rdist_is_clean(rdist))
 		return false;
 
-	rdist_write_vpendbaser(rdist, 0);
-	rdist_write_vpropbaser(rdist, rdist->vpe->bits - 1);
+	if (!rdist_is_v4_1(rdist)) {
+		rdist_write_vpendbaser(rdist, 0);
+		rdist_write_vpropbaser(rdist, rdist->vpe->bits - 1);
+	}
 	rdist->vpe = NULL;
 
 	return true;
 }
 
-/*
- * Has the redistributor that had the vPE before written everything back? It may get another
- * vPE at any time, which means that it has, whatever its register says then.
+/**
+ * vpe_has_left - check that no redistributor still writes to the table of a vPE
+ * @vpe: the vPE, which is not resident
+ *
+ * Has the redistributor that had it before written everything back? It may get another vPE at
+ * any time, which means that it has, whatever its register says then.
+ *
+ * Context: hyp_vpe::lock held.
+ * Return: true if it has.
  */
-static bool vpe_has_left(struct hyp_vpe *vpe)
+bool vpe_has_left(struct hyp_vpe *vpe)
 {
 	struct hyp_rdist *rdist = vpe->rdist;
 	u64 val = 0;
@@ -381,20 +405,33 @@ static bool vpe_has_left(struct hyp_vpe *vpe)
 	return !(val & GICR_VPENDBASER_Dirty);
 }
 
-/* vLPIs must arrive where the vPE is resident: only that redistributor writes its table. */
-static bool vpe_is_mapped_to(const struct hyp_vpe *vpe, const struct hyp_rdist *rdist)
+/* ITSs of a GICv4.1 that do not share a table of vPEs do not see what the others have mapped. */
+static bool rdist_has_table_of(const struct hyp_rdist *rdist, const struct hyp_its *its)
 {
+	return its->vpes->phys == (rdist->vpropbaser & GICR_VPROPBASER_4_1_ADDR);
+}
+
+/* vLPIs must arrive where the vPE is resident: only that redistributor writes its table. */
+static bool vpe_is_mapped_to(struct hyp_vpe *vpe, const struct hyp_rdist *rdist)
+{
+	struct hyp_its *its;
 	bool mapped = false;
 	u32 id;
 
-	for (id = 0; id < hyp_its_count(); id++) {
-		if (vpe->maps[id].state != HYP_VPE_MAPPED)
+	for (id = 0; (its = hyp_its_get(id)); id++) {
+		struct hyp_vpe_map *map = &vpe->maps[id];
+
+		if (map->state != HYP_VPE_MAPPED)
 			continue;
 
-		if (vpe->maps[id].rdbase != rdist_rdbase(rdist, hyp_its_get(id)->typer))
+		if (map->rdbase != rdist_rdbase(rdist, its->typer))
 			return false;
 
-		mapped = true;
+		/* Until then, the table of vPEs may have what another vPE has left. */
+		if (rdist_is_v4_1(rdist) && !vpe_map_is_settled(map, its))
+			return false;
+
+		mapped |= !rdist_is_v4_1(rdist) || rdist_has_table_of(rdist, its);
 	}
 
 	return mapped;
@@ -414,21 +451,56 @@ static void rdist_keep_idai(const struct hyp_rdist *rdist)
 	hyp_spin_unlock(&vpe->lock);
 }
 
+/* The vPE that GICR_VPENDBASER names, if GICR_VPROPBASER is right for it */
+static struct hyp_vpe *vpe_find_for(const struct hyp_rdist *rdist, u64 vpendbaser)
+{
+	void __iomem *reg = rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER;
+	struct hyp_vpe *vpe;
+
+	if (rdist_is_v4_1(rdist)) {
+		/* Power may have been lost. */
+		if (!rdist->vpe_table ||
+		    ((gicr_read_vpropbaser(reg) ^ rdist->vpropbaser) & VPROPBASER_4_1_WHERE))
+			return NULL;
+
+		return vpe_get(FIELD_GET(GICR_VPENDBASER_4_1_VPEID, vpendbaser));
+	}
+
+	vpe = vpe_find(vpendbaser & VPENDBASER_ADDRESS);
+	if (!vpe || ((rdist->vpropbaser ^ (vpe->vprop | (vpe->bits - 1))) & VPROPBASER_WHERE))
+		return NULL;
+
+	return vpe;
+}
+
 /*
- * Make a vPE resident. GICR_VPROPBASER is written along with GICR_VPENDBASER: only then is
- * it known whose table has to be there.
+ * A GICv4.0's GICR_VPROPBASER is written along with GICR_VPENDBASER: only then is it known
+ * whose table has to be there.
  */
+static void rdist_write_vpe(const struct hyp_rdist *rdist, const struct hyp_vpe *vpe, u64 val)
+{
+	if (rdist_is_v4_1(rdist)) {
+		val &= VPENDBASER_4_1_GROUPS | GICR_VPENDBASER_4_1_VPEID;
+		rdist_write_vpendbaser(rdist, GICR_VPENDBASER_Valid | val);
+		return;
+	}
+
+	val &= VPENDBASER_ATTRS;
+	if (vpe->idai)
+		val |= GICR_VPENDBASER_IDAI;
+
+	rdist_write_vpropbaser(rdist, vpe->vprop | (vpe->bits - 1) |
+				      (rdist->vpropbaser & VPROPBASER_ATTRS));
+	rdist_write_vpendbaser(rdist, GICR_VPENDBASER_Valid | vpe->vpt | val);
+}
+
+/* Make a vPE resident */
 static bool vpe_load(struct hyp_rdist *rdist, u64 val)
 {
-	struct hyp_vpe *vpe = vpe_find(val & VPENDBASER_ADDRESS);
+	struct hyp_vpe *vpe = vpe_find_for(rdist, val);
 	bool done = false;
-	u64 vprop;
 
 	if (!vpe || rdist_has_resident(rdist) || !rdist_is_clean(rdist))
-		return false;
-
-	vprop = vpe->vprop | (vpe->bits - 1);
-	if ((rdist->vpropbaser ^ vprop) & VPROPBASER_WHERE)
 		return false;
 
 	if (rdist->vpe != vpe)
@@ -448,12 +520,7 @@ static bool vpe_load(struct hyp_rdist *rdist, u64 val)
 	vpe->rdist = rdist;
 	WRITE_ONCE(vpe->resident, rdist);
 
-	val &= VPENDBASER_ATTRS;
-	if (vpe->idai)
-		val |= GICR_VPENDBASER_IDAI;
-
-	rdist_write_vpropbaser(rdist, vprop | (rdist->vpropbaser & VPROPBASER_ATTRS));
-	rdist_write_vpendbaser(rdist, GICR_VPENDBASER_Valid | vpe->vpt | val);
+	rdist_write_vpe(rdist, vpe, val);
 	done = true;
 
 unlock:
@@ -462,21 +529,31 @@ unlock:
 	return done;
 }
 
-/* No write while it is dirty: it may be looking through the table still. */
-static bool vpe_put(struct hyp_rdist *rdist)
+/*
+ * No write while it is dirty: it may be looking through the table still. With GICv4.1 the host
+ * decides whether a doorbell is to ring, and for which groups.
+ */
+static bool vpe_put(struct hyp_rdist *rdist, u64 val)
 {
 	struct hyp_vpe *vpe = rdist->vpe;
-	u64 val;
+	u64 old;
 
 	if (!rdist_has_resident(rdist))
 		return true;
 
-	val = rdist_read_vpendbaser(rdist);
-	if (val & GICR_VPENDBASER_Dirty)
+	old = rdist_read_vpendbaser(rdist);
+	if (old & GICR_VPENDBASER_Dirty)
 		return false;
 
+	if (rdist_is_v4_1(rdist))
+		val = (old & GICR_VPENDBASER_4_1_VPEID) |
+		      (val & (GICR_VPENDBASER_4_1_DB | GICR_VPENDBASER_PendingLast |
+			      VPENDBASER_4_1_GROUPS));
+	else
+		val = vpe->vpt | (old & VPENDBASER_ATTRS);
+
 	hyp_spin_lock(&vpe->lock);
-	rdist_write_vpendbaser(rdist, vpe->vpt | (val & VPENDBASER_ATTRS));
+	rdist_write_vpendbaser(rdist, val);
 	WRITE_ONCE(vpe->resident, NULL);
 	hyp_spin_unlock(&vpe->lock);
 
@@ -484,8 +561,70 @@ static bool vpe_put(struct hyp_rdist *rdist)
 }
 
 /**
+ * vpe_is_at - check that a vPE is mapped to a redistributor
+ * @rdist: the redistributor
+ * @vpeid: vPEID, from the host
+ *
+ * Context: hyp_rdist::lock held.
+ * Return: true if it is, on a GICv4.1.
+ */
+bool vpe_is_at(struct hyp_rdist *rdist, u64 vpeid)
+{
+	struct hyp_vpe *vpe = vpe_get(vpeid);
+	bool at = false;
+
+	if (!vpe || !rdist->vpe_table)
+		return false;
+
+	hyp_spin_lock(&vpe->lock);
+	at = vpe_is_mapped_to(vpe, rdist);
+	hyp_spin_unlock(&vpe->lock);
+
+	return at;
+}
+
+/**
+ * vpe_write_vsgir - ask which vSGIs of a vPE are pending
+ * @rdist: the redistributor
+ * @val: value for GICR_VSGIR, from the host
+ *
+ * IHI 0069, GICR_VSGIR: not while GICR_VSGIPENDR.Busy is set.
+ *
+ * Context: hyp_rdist::lock held.
+ * Return: false if the write is ignored.
+ */
+bool vpe_write_vsgir(struct hyp_rdist *rdist, u32 val)
+{
+	void __iomem *vlpi_base = rdist->base + RDIST_VLPI_BASE;
+	u32 vpeid = FIELD_GET(GICR_VSGIR_VPEID, val);
+
+	if (!rdist->lpis || !vpe_is_at(rdist, vpeid) ||
+	    (readl_relaxed(vlpi_base + GICR_VSGIPENDR) & GICR_VSGIPENDR_BUSY))
+		return false;
+
+	writel_relaxed(vpeid, vlpi_base + GICR_VSGIR);
+
+	return true;
+}
+
+/*
+ * GICv4.1: back to the committed value, if power has been lost. As in RD_base, a host that
+ * has another value in mind is ignored.
+ */
+static bool rdist_restore_vpe_table(const struct hyp_rdist *rdist, u64 val)
+{
+	if (!rdist->vpe_table || ((val ^ rdist->vpropbaser) & VPROPBASER_4_1_WHERE) ||
+	    !rdist_is_clean(rdist))
+		return false;
+
+	rdist_write_vpropbaser(rdist, rdist->vpropbaser);
+
+	return true;
+}
+
+/**
  * vpe_write_vlpi - do what a write to the frame of virtual LPIs does
- * @rdist: the redistributor, which is a GICv4.0 one
+ * @rdist: the redistributor, which has one
  * @reg: offset of the register in the frame
  * @val: the value
  *
@@ -505,11 +644,14 @@ bool vpe_write_vlpi(struct hyp_rdist *rdist, u64 reg, u64 val)
 		if (rdist_has_resident(rdist))
 			return false;
 
+		if (rdist_is_v4_1(rdist))
+			return rdist_restore_vpe_table(rdist, val);
+
 		rdist->vpropbaser = val;
 		rdist_restore_idbits(rdist);
 		return true;
 	case GICR_VPENDBASER:
-		return val & GICR_VPENDBASER_Valid ? vpe_load(rdist, val) : vpe_put(rdist);
+		return val & GICR_VPENDBASER_Valid ? vpe_load(rdist, val) : vpe_put(rdist, val);
 	default:
 		return false;
 	}
@@ -517,7 +659,8 @@ bool vpe_write_vlpi(struct hyp_rdist *rdist, u64 reg, u64 val)
 
 /**
  * vpe_load_local - make a vPE resident on this CPU
- * @vpropbaser: what the host would write to GICR_VPROPBASER, from the host
+ * @vpropbaser: what the host would write to GICR_VPROPBASER, from the host. Of no account
+ *		with GICv4.1, whose register does not change
  * @vpendbaser: what the host would write to GICR_VPENDBASER, from the host. Nothing happens
  *		if Valid is clear
  *
@@ -534,11 +677,11 @@ void vpe_load_local(u64 vpropbaser, u64 vpendbaser)
 		return;
 
 	rdist = hyp_rdist_local();
-	if (!rdist)
+	if (!rdist || !(rdist->typer & GICR_TYPER_VLPIS))
 		return;
 
 	hyp_spin_lock(&rdist->lock);
-	if (vpe_write_vlpi(rdist, GICR_VPROPBASER, vpropbaser))
+	if (rdist_is_v4_1(rdist) || vpe_write_vlpi(rdist, GICR_VPROPBASER, vpropbaser))
 		vpe_write_vlpi(rdist, GICR_VPENDBASER, vpendbaser);
 	hyp_spin_unlock(&rdist->lock);
 }
@@ -546,7 +689,8 @@ void vpe_load_local(u64 vpropbaser, u64 vpendbaser)
 /**
  * vpe_put_local - end the residency of the vPE on this CPU, if there is one
  *
- * Like a write of 0 to GICR_VPENDBASER. Does not wait for Dirty.
+ * Like a write of 0 to GICR_VPENDBASER but, with GICv4.1, for PendingLast: no doorbell is to
+ * ring. Does not wait for Dirty.
  *
  * Context: takes hyp_rdist::lock.
  */
@@ -562,7 +706,7 @@ void vpe_put_local(void)
 		return;
 
 	hyp_spin_lock(&rdist->lock);
-	vpe_write_vlpi(rdist, GICR_VPENDBASER, 0);
+	vpe_write_vlpi(rdist, GICR_VPENDBASER, GICR_VPENDBASER_PendingLast);
 	hyp_spin_unlock(&rdist->lock);
 }
 
@@ -573,13 +717,12 @@ void vpe_put_local(void)
 static bool vpe_is_in_use(const struct hyp_vpe *vpe)
 {
 	struct hyp_rdist *rdist;
+	struct hyp_its *its;
 	bool in_use = false;
 	u32 id, i;
 
-	for (id = 0; id < hyp_its_count(); id++) {
-		struct hyp_its *its = hyp_its_get(id);
-
-		if (its && its->vpes && !its_has_unmapped_vpe(its, &vpe->maps[id]))
+	for (id = 0; (its = hyp_its_get(id)); id++) {
+		if (its->vpes && !its_has_unmapped_vpe(its, &vpe->maps[id]))
 			in_use = true;
 	}
 
@@ -626,6 +769,43 @@ int __pkvm_vpe_reclaim(u64 vpeid)
 		vpe_return_vpt(vpe);
 
 unlock:
+	hyp_spin_unlock(&hyp_vpes->lock);
+
+	return ret;
+}
+
+/**
+ * __pkvm_vpe_is_pending - read a bit of the virtual pending table of a vPE
+ * @vpeid: vPEID, from the host
+ * @vintid: an LPI of the VM, from the host
+ *
+ * The host can't read the table, and needs it to save the state of a VM. What it reads is of
+ * use if the vPE is unmapped on all ITSs, which EL2 leaves to the host: the table is EL2's.
+ *
+ * Context: any; takes hyp_vpes::lock.
+ * Return: 0 or 1, or -EINVAL if there is no such vPE or no such LPI.
+ */
+int __pkvm_vpe_is_pending(u64 vpeid, u32 vintid)
+{
+	const struct hyp_vpe *vpe;
+	int ret = -EINVAL;
+	u8 *byte;
+
+	if (!hyp_vpes || vpeid >= HYP_VPES_MAX)
+		return ret;
+
+	vpeid = array_index_nospec(vpeid, HYP_VPES_MAX);
+	hyp_spin_lock(&hyp_vpes->lock);
+
+	vpe = hyp_vpes->by_id[vpeid];
+	if (vpe && vintid >= VPE_FIRST_LPI && vintid < BIT(vpe->bits)) {
+		vintid = array_index_nospec(vintid, BIT(vpe->bits));
+		byte = hyp_phys_to_virt(vpe->vpt) + vintid / BITS_PER_BYTE;
+		/* The GIC need not snoop the caches. */
+		kvm_flush_dcache_to_poc(byte, sizeof(*byte));
+		ret = !!(READ_ONCE(*byte) & BIT(vintid % BITS_PER_BYTE));
+	}
+
 	hyp_spin_unlock(&hyp_vpes->lock);
 
 	return ret;

@@ -9,8 +9,6 @@
  * them unmaps and remaps the interrupt, the vCPU sleeps, its CPU goes off line, the
  * system is suspended, or a VM is killed.
  *
- * If MSIs are not injected directly, they must still arrive, each through the host.
- *
  * The test takes two 82576 network controllers that have no driver:
  *
  *	-M virt,virtualization=on,gic-version=4,its=on,iommu=smmuv3
@@ -73,8 +71,6 @@ static struct rdist rdists[MAX_RDISTS];
 static unsigned int nr_rdists;
 /* Commands that a case has had EL2 refuse */
 static u64 provoked;
-/* KVM injects MSIs directly. */
-static bool direct;
 static int kmsg;
 
 /*
@@ -540,12 +536,6 @@ static int expect(struct guest *g, const struct counts *from, u64 cpu0, u64 cpu1
 	       0 : -EPROTO;
 }
 
-/* How many of @nr MSIs to the guest pass through the host */
-static u64 through_host(u64 nr)
-{
-	return direct ? 0 : nr;
-}
-
 /* Sends MSIs without waiting. Several may merge into one. */
 struct storm {
 	struct device *dev;
@@ -628,7 +618,7 @@ static int remap_in_storm(struct guest *g, int (*remap)(struct guest *g))
 	count(g, &from);
 	ret = raise_msis(g, NR_MSIS);
 
-	return expect(g, &from, NR_MSIS, 0, through_host(NR_MSIS)) ?: ret;
+	return expect(g, &from, NR_MSIS, 0, 0) ?: ret;
 }
 
 /*
@@ -647,7 +637,7 @@ static int delivery(struct guest *g)
 	count(g, &from);
 	ret = raise_msis(g, NR_MSIS);
 
-	return expect(g, &from, NR_MSIS, 0, through_host(NR_MSIS)) ?: ret;
+	return expect(g, &from, NR_MSIS, 0, 0) ?: ret;
 }
 
 /* The guest moves the interrupt from one vCPU to the other. */
@@ -664,7 +654,7 @@ static int affinity(struct guest *g)
 			ret = raise_msi(g, !(i % 2));
 	}
 
-	return expect(g, &from, NR_MSIS / 2, NR_MSIS / 2, through_host(NR_MSIS)) ?: ret;
+	return expect(g, &from, NR_MSIS / 2, NR_MSIS / 2, 0) ?: ret;
 }
 
 /* Number of context switches of a thread */
@@ -742,7 +732,7 @@ static int migration(struct guest *g)
 	}
 	pthread_setaffinity_np(pthread_self(), sizeof(all), &all);
 
-	return expect(g, &from, tries, 0, through_host(tries)) ?: ret;
+	return expect(g, &from, tries, 0, 0) ?: ret;
 }
 
 /* The CPU of the vCPU goes off line, and comes back. */
@@ -774,7 +764,7 @@ static int cpu_offline(struct guest *g)
 	}
 	pthread_setaffinity_np(pthread_self(), sizeof(all), &all);
 
-	return expect(g, &from, 2 * NR_OFFLINES, 0, through_host(2 * NR_OFFLINES)) ?: ret;
+	return expect(g, &from, 2 * NR_OFFLINES, 0, 0) ?: ret;
 }
 
 /* The system is suspended while the vPEs are mapped. */
@@ -789,7 +779,7 @@ static int suspend(struct guest *g)
 	count(g, &from);
 	ret = raise_msis(g, NR_MSIS) ?: system_suspend() ?: raise_msis(g, NR_MSIS);
 
-	return expect(g, &from, 2 * NR_MSIS, 0, through_host(2 * NR_MSIS)) ?: ret;
+	return expect(g, &from, 2 * NR_MSIS, 0, 0) ?: ret;
 }
 
 static int reattach(struct guest *g)
@@ -822,7 +812,7 @@ static int remap_host(struct guest *g)
 		if (!ret)
 			ret = raise_msi(g, 0);
 	}
-	ret = expect(g, &from, 2 * NR_MSIS, 0, NR_MSIS + through_host(NR_MSIS)) ?: ret;
+	ret = expect(g, &from, 2 * NR_MSIS, 0, NR_MSIS) ?: ret;
 
 	return ret ?: remap_in_storm(g, reattach);
 }
@@ -858,7 +848,7 @@ static int remap_guest(struct guest *g)
 		if (!ret)
 			ret = raise_msi(g, 0);
 	}
-	ret = expect(g, &from, 2 * NR_MSIS, 0, 2 * NR_MSIS + through_host(NR_MSIS)) ?: ret;
+	ret = expect(g, &from, 2 * NR_MSIS, 0, 2 * NR_MSIS) ?: ret;
 
 	return ret ?: remap_in_storm(g, remap_by_guest);
 }
@@ -890,8 +880,8 @@ static int two_vms(struct guest *g)
 	ret = raise_msis(g, NR_MSIS);
 	kvm_pthread_join(thread, &res);
 	ret = ret ?: (long)res;
-	ret = expect(g, &from[0], NR_MSIS, 0, through_host(NR_MSIS)) ?: ret;
-	ret = expect(&other, &from[1], NR_MSIS, 0, through_host(NR_MSIS)) ?: ret;
+	ret = expect(g, &from[0], NR_MSIS, 0, 0) ?: ret;
+	ret = expect(&other, &from[1], NR_MSIS, 0, 0) ?: ret;
 
 out_stop:
 	guest_stop(&other);
@@ -916,10 +906,10 @@ static int doorbell(struct guest *g)
 	}
 	rung = doorbells(NULL) - rung;
 	ksft_print_msg("rang %llu times\n", (unsigned long long)rung);
-	if (rung != (direct ? NR_MSIS : 0))
+	if (rung != NR_MSIS)
 		ret = ret ?: -EPROTO;
 
-	return expect(g, &from, NR_MSIS, 0, through_host(NR_MSIS)) ?: ret;
+	return expect(g, &from, NR_MSIS, 0, 0) ?: ret;
 }
 
 /* The VM that is killed. It reports how many interrupts it has taken. */
@@ -960,7 +950,7 @@ static int killed(struct guest *g)
 
 	storm_start(&storm, dev);
 	ret = WAIT_FOR(READ_ONCE(*progress) >= NR_MSIS);
-	if (!ret && nr_doorbells() != vpes + (direct ? NR_VCPUS : 0))
+	if (!ret && nr_doorbells() != vpes + NR_VCPUS)
 		ret = -ENOENT;
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
@@ -1027,8 +1017,8 @@ static int with_pinned_guest(struct guest *g, int (*attack)(struct guest *g, str
 
 	if (nr_rdists < NR_VCPUS + 2)
 		return SKIP("fewer than four CPUs");
-	if (!direct)
-		return SKIP("no direct injection");
+	if (its.typer & GITS_TYPER_VMAPP)
+		return SKIP("no register of a GICv4.1 names a pending table");
 
 	err = -pthread_getaffinity_np(pthread_self(), sizeof(cpus), &cpus);
 	if (err)
@@ -1348,10 +1338,7 @@ int main(int argc, char **argv)
 	while (nr_rdists < MAX_RDISTS && !rdist_open(&rdists[nr_rdists], nr_rdists))
 		nr_rdists++;
 
-	/* If the ITSs are confined, EL2 refuses what GICv4.1 has in place of GICv4.0. */
-	direct = mode == PKVM_ITS_DIRECT || !(its.typer & GITS_TYPER_VMAPP);
-	ksft_print_msg("the ITSs are %s, MSIs must go %s\n", pkvm_its_mode_name(mode),
-		       direct ? "straight to the guest" : "through the host");
+	ksft_print_msg("the ITSs are %s\n", pkvm_its_mode_name(mode));
 
 	ksft_set_plan(nr);
 	for (i = 0; i < ARRAY_SIZE(tests); i++) {

@@ -33,9 +33,11 @@ struct hyp_vpe;
  * @propbaser:	committed value of GICR_PROPBASER
  * @pendbaser:	committed value of GICR_PENDBASER, with PTZ clear: what the table holds
  *		after it has been in use is not known to be zero
- * @vpropbaser:	GICv4.1: value of GICR_VPROPBASER before EL2 cleared Valid, or 0. GICv4.0:
- *		what the host has written last
- * @vpe:	GICv4.0: the vPE that the virtual LPI frame has the address of, or NULL
+ * @vpropbaser:	GICv4.0: what the host has written last to GICR_VPROPBASER. GICv4.1: its
+ *		committed value or, if !@vpe_table, what it was before EL2 cleared Valid
+ * @vpe_table:	GICv4.1: @vpropbaser has the table of vPEs of an ITS
+ * @vpe:	the vPE that was resident here last, and that the virtual LPI frame still has
+ *		the address of, or the vPEID; or NULL
  * @nr_writes:	writes that trapped
  * @nr_ignored:	those without effect
  */
@@ -51,6 +53,7 @@ struct hyp_rdist {
 	u64		propbaser;
 	u64		pendbaser;
 	u64		vpropbaser;
+	bool		vpe_table;
 	struct hyp_vpe	*vpe;
 	u64		nr_writes;
 	u64		nr_ignored;
@@ -62,6 +65,13 @@ u64 __pkvm_rdists_stat(u32 nr);
 struct hyp_rdist *hyp_rdist_get(u32 nr);
 struct hyp_rdist *hyp_rdist_local(void);
 bool rdists_drive(phys_addr_t phys, u64 size);
+bool rdists_support_vpes(bool v4_1);
+
+/* GICR_TYPER.RVPEID: GICR_VPENDBASER has a vPEID, and GICR_VPROPBASER the table of vPEs. */
+static inline bool rdist_is_v4_1(const struct hyp_rdist *rdist)
+{
+	return rdist->typer & GICR_TYPER_RVPEID;
+}
 
 /* The redistributor as commands of an ITS with this GITS_TYPER name it, in bits [51:16] */
 static inline u64 rdist_rdbase(const struct hyp_rdist *rdist, u64 its_typer)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Confinement of GICv4.0 virtual LPIs: EL2 owns the virtual pending tables, and knows where
+ * Confinement of GICv4 virtual LPIs: EL2 owns the virtual pending tables, and knows where
  * each vPE is mapped and resident.
  */
 #ifndef __ARM64_KVM_NVHE_VPE_H__
@@ -11,7 +11,6 @@
 #include <asm/kvm_pkvm_its.h>
 
 #include <nvhe/its.h>
-#include <nvhe/mmio_guard.h>
 #include <nvhe/rdist.h>
 #include <nvhe/spinlock.h>
 
@@ -19,14 +18,16 @@ enum hyp_vpe_state {
 	HYP_VPE_UNUSED,		/* never mapped */
 	HYP_VPE_MAPPED,		/* by VMAPP(V=1) */
 	HYP_VPE_UNMAPPED,	/* by VMAPP(V=0), which may not have been executed */
-	HYP_VPE_SYNCED,		/* likewise, with a VSYNC behind it */
+	HYP_VPE_SYNCED,		/* likewise, with a VSYNC behind it, or none needed */
 };
 
 /**
  * struct hyp_vpe_map - a vPE on one ITS
  * @state:	what commands the vPE is open to
  * @rdbase:	the redistributor that it is mapped to, as in commands
- * @at:		number of the VMAPP that unmapped it or, once there is one, of the VSYNC behind
+ * @at:		number of the VMAPP that unmapped it or, once there is one, of the VSYNC behind.
+ *		With GICv4.1, number of the last VMAPP or VMOVP; 0 if the vPE is mapped and
+ *		that has been executed
  */
 struct hyp_vpe_map {
 	enum hyp_vpe_state	state;
@@ -56,7 +57,7 @@ struct hyp_vpe {
 	struct hyp_rdist	*rdist;
 	struct hyp_rdist	*resident;
 	bool			idai;
-	struct hyp_vpe_map	maps[MMIO_GUARD_MAX];
+	struct hyp_vpe_map	maps[PKVM_ITS_MAX];
 };
 
 static_assert(sizeof(struct hyp_vpe) <= ITS_STAGING_VPE_RECORD_SIZE);
@@ -78,14 +79,42 @@ struct hyp_vpes {
 	struct hyp_vpe	*by_vpt[HYP_VPE_HASHES];
 };
 
+/**
+ * vpe_map_is_settled - check that an ITS has executed the last VMAPP or VMOVP of a vPE
+ * @map: the vPE on that ITS
+ * @its: the ITS, which is a GICv4.1 one
+ *
+ * What has been seen is kept: it can't be lost with a queue any more.
+ *
+ * Context: hyp_vpe::lock held.
+ * Return: true if it has, or there was none.
+ */
+static inline bool vpe_map_is_settled(struct hyp_vpe_map *map, const struct hyp_its *its)
+{
+	if (!map->at)
+		return true;
+
+	if (!its_has_executed(its, map->at))
+		return false;
+
+	if (map->state == HYP_VPE_MAPPED)
+		map->at = 0;
+
+	return true;
+}
+
 /* Hypercalls of a host that is not trusted */
 int __pkvm_vpe_prepare(u64 vpeid, phys_addr_t vpt, phys_addr_t vprop);
 int __pkvm_vpe_reclaim(u64 vpeid);
+int __pkvm_vpe_is_pending(u64 vpeid, u32 vintid);
 
 void vpes_init(struct hyp_vpes *vpes);
 bool vpes_are_supported(void);
 struct hyp_vpe *vpe_get(u64 vpeid);
+bool vpe_has_left(struct hyp_vpe *vpe);
+bool vpe_is_at(struct hyp_rdist *rdist, u64 vpeid);
 bool vpe_write_vlpi(struct hyp_rdist *rdist, u64 reg, u64 val);
+bool vpe_write_vsgir(struct hyp_rdist *rdist, u32 val);
 void vpe_load_local(u64 vpropbaser, u64 vpendbaser);
 void vpe_put_local(void);
 u64 vpes_held_pages(void);
