@@ -249,6 +249,9 @@ void prove_cmd(void)
 			prove(before.state == HYP_ITS_DEVICE_PREPARED &&
 			      device->state == HYP_ITS_DEVICE_MAPPED,
 			      "only what is prepared gets mapped");
+			prove((in[2] & GENMASK_ULL(51, 8)) == device->itt &&
+			      (in[1] & GENMASK_ULL(4, 0)) == device->event_bits - 1,
+			      "a device gets mapped with the ITT and size that the host names");
 		} else {
 			prove(before.state == HYP_ITS_DEVICE_MAPPED &&
 			      device->state == HYP_ITS_DEVICE_UNMAPPED && !before.nr_events,
