@@ -7,8 +7,8 @@
  * GICR_PROPBASER and GICR_PENDBASER only get the committed values, and only while LPIs are disabled
  * and RWP is 0; EnableLPIs is never cleared, and is set only with both bases in place; every other
  * bit of GICR_CTLR and GICR_WAKER stays, but for those that are the host's; LPIs are named within
- * the property table, virtual ones only of a vPE that vpe_is_at() has found; a write that has no effect changes nothing but counters, each of which is
- * raised by one.
+ * the property table, virtual ones only of a vPE that vpe_is_at() has found; a write that has no
+ * effect changes nothing but counters, each of which is raised by one.
  *
  * Assumed, and why that holds:
  *  - the guard passes writes of 4 or 8 bytes that are naturally aligned and in the region

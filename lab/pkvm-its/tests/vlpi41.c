@@ -400,8 +400,14 @@ static void two_tables(void)
 	vprop = test_turn_on(its_alloc_vprop(), VINTID);
 	its_stage_level2(second, BASER_VPES, VPE);
 	vpt = prepare(VPE);
-	ACCEPT(its, vmapp(VPE, 0, vpt, true));
-	ACCEPT(second, vmapp(VPE, 0, vpt, false));
+	ACCEPT(its, vmapp(VPE, 3, vpt, true));
+	/* This one has the table of the other ITS. */
+	EXPECT(!load(rdists[3]));
+	EXPECT(!write_rdist(rdists[3], SZ_128K + GICR_VSGIR, VPE, 4));
+	ACCEPT(second, vmapp(VPE, 3, vpt, false));
+	EXPECT(load(rdists[3]));
+	put(rdists[3]);
+	ACCEPT(second, vmovp(VPE, 0));
 	EXPECT(load(rdists[0]));
 	put(rdists[0]);
 	ACCEPT(its, vmovp(VPE, 3));
