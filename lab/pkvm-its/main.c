@@ -46,7 +46,7 @@ static const struct {
 	SUITE(ghost),
 };
 
-/* Each test is a process that ends with all that it has; looking for leaks takes most of the time. */
+/* Each test is a process of its own. Looking for leaks at its end takes most of its time. */
 const char *__asan_default_options(void)
 {
 	return "detect_leaks=0";

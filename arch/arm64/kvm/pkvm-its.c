@@ -212,7 +212,7 @@ bool pkvm_its_vpe_is_pending(u16 vpe_id, u32 vintid, bool *pending)
 {
 	int ret;
 
-	if (list_empty(&pkvm_its_list))
+	if (!nr_pkvm_itss)
 		return false;
 
 	ret = kvm_call_hyp_nvhe(__pkvm_vpe_is_pending, vpe_id, vintid);
