@@ -194,7 +194,7 @@ static void any_memory(void)
 	table.staging = (void *)HOST_MEM;
 	table.page_size = SZ_4K << (2 * (nondet_u8() % 3));
 	table.level2_size = ALIGN(table.page_size + SZ_4K, PAGE_SIZE);
-	table.noncoherent = nondet_bool();
+	table.baser = nondet_u64();
 	for (i = 0; i < 2; i++) {
 		level1[i] = nondet_u64();
 		assume(!(level1[i] & ~(GITS_BASER_VALID | GENMASK_ULL(51, 12))));
@@ -232,7 +232,7 @@ void prove_prepare(void)
 	      its.nr_synced == its_was.nr_synced && its.nr_committed == its_was.nr_committed,
 	      "the queue stays as it is");
 	pages = (taken[ITT].size + taken[LEVEL2].size) >> PAGE_SHIFT;
-	prove(its.held_pages == its_was.held_pages + pages, "pages are counted");
+	prove(nr_held(&its) == nr_held(&its_was) + pages, "pages are counted");
 
 	prove(ret || (!id && its.active && dev_id < its.nr_devices &&
 		      its.event_bits >= EVENT_BITS && !was), "only what may be is prepared");
@@ -247,7 +247,7 @@ void prove_prepare(void)
 		      taken[LEVEL2].start % table.page_size == 0 &&
 		      taken[LEVEL2].size == table.level2_size, "it is the host's, and aligned");
 		prove(taken[LEVEL2].cleaned == taken[LEVEL2].size, "it is zeroed and cleaned");
-		prove(!table.noncoherent || entry_cleaned == (u64)&level1[i],
+		prove((table.baser & GITS_BASER_SHAREABILITY_MASK) || entry_cleaned == (u64)&level1[i],
 		      "an ITS that does not snoop finds its entry in memory");
 		prove(taken[LEVEL2].start + taken[LEVEL2].size <= BIT_ULL(its.addr_bits),
 		      "the ITS drives its address");
@@ -328,7 +328,7 @@ void prove_reclaim(void)
 	prove(!is_pending(slot) || dword(committed, slot, 0) == dword(committed_was, slot, 0),
 	      "no slot is written before the hardware has executed it");
 	prove(!ret == nr_given_back, "what is given back is not kept, and the other way round");
-	prove(its.held_pages == its_was.held_pages - nr_given_back *
+	prove(nr_held(&its) == nr_held(&its_was) - nr_given_back *
 	      (its_staging_itt_size(ENTRY_SIZE, EVENT_BITS) >> PAGE_SHIFT), "pages are counted");
 	prove(is_known || ret == -EINVAL, "only a device on record gives back memory");
 	prove(itt.device.state == was.state && itt.device.unmapped_at == at,

@@ -57,6 +57,16 @@ static struct {
 	u64 ctlr, cwriter;
 } hw;
 
+static inline u64 nr_ignored(const struct hyp_its *an_its)
+{
+	return an_its->stats[PKVM_ITS_WRITES_IGNORED];
+}
+
+static inline u64 nr_held(const struct hyp_its *an_its)
+{
+	return an_its->stats[PKVM_ITS_HELD_PAGES];
+}
+
 struct hyp_its *hyp_its_get(u32 id)
 {
 	return id ? NULL : &its;
