@@ -43,6 +43,13 @@ u64 array_index_nospec(u64 index, u64 size)
 	return folds && size > NR_WORDS * 64 ? FOLD(index) : index;
 }
 
+/* Commands for vPEs are refused before one is looked up. */
+struct hyp_vpe *vpe_get(u64 vpeid)
+{
+	prove(false, "no command for vPEs is translated");
+	return NULL;
+}
+
 #define NR_DEVICES	4
 #define NR_RDBASES	3
 
