@@ -247,7 +247,8 @@ void prove_prepare(void)
 		      taken[LEVEL2].start % table.page_size == 0 &&
 		      taken[LEVEL2].size == table.level2_size, "it is the host's, and aligned");
 		prove(taken[LEVEL2].cleaned == taken[LEVEL2].size, "it is zeroed and cleaned");
-		prove((table.baser & GITS_BASER_SHAREABILITY_MASK) || entry_cleaned == (u64)&level1[i],
+		prove(entry_cleaned == (u64)&level1[i] ||
+		      (table.baser & GITS_BASER_SHAREABILITY_MASK),
 		      "an ITS that does not snoop finds its entry in memory");
 		prove(taken[LEVEL2].start + taken[LEVEL2].size <= BIT_ULL(its.addr_bits),
 		      "the ITS drives its address");
