@@ -53,16 +53,30 @@ static DEFINE_MUTEX(its_staging_lock);
 /* Commands for ITSs that have been handed over are posted by calls */
 DEFINE_STATIC_KEY_FALSE(its_staging_calls);
 
-/*
- * May a hypervisor confine the ITSs? Known from the command line before any is probed: memory that
- * it may take is allocated by the page, with room for its records.
+/**
+ * its_may_be_staged - check whether a hypervisor is going to confine the ITSs
+ *
+ * Known from the command line before any ITS is probed: memory that a hypervisor may take
+ * is allocated by the page, with room for its records.
+ *
+ * Return: true if it may, false if it certainly will not.
  */
 bool its_may_be_staged(void)
 {
 	return kvm_get_mode() == KVM_MODE_PROTECTED && pkvm_its_is_wanted();
 }
 
-/* Zeroed memory to share with the hypervisor: whole pages, that nothing else is in */
+/**
+ * its_staging_alloc - allocate zeroed memory to share with the hypervisor
+ * @node: NUMA node to prefer
+ * @size: bytes
+ *
+ * Memory is shared by the page, so whatever else a page holds would be shared as
+ * well: this always allocates whole pages.
+ *
+ * Context: process context, may sleep.
+ * Return: the memory, or NULL.
+ */
 void *its_staging_alloc(int node, size_t size)
 {
 	struct page *page;
@@ -74,6 +88,11 @@ void *its_staging_alloc(int node, size_t size)
 	return page ? page_address(page) : NULL;
 }
 
+/**
+ * its_staging_free - free what its_staging_alloc() returned
+ * @addr: the memory
+ * @size: bytes, as it was allocated
+ */
 void its_staging_free(void *addr, size_t size)
 {
 	KUNIT_STATIC_STUB_REDIRECT(its_staging_free, addr, size);

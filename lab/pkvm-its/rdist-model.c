@@ -114,6 +114,8 @@ static u64 read_reg(struct rdist_model *rdist, u64 offset)
 		return rdist->pendbaser;
 	case GICR_PIDR2:
 		return rdist->pidr2;
+	case GICR_SYNCR:
+		return rdist->inv_busy ? !!rdist->inv_busy-- : 0;
 	case SZ_128K + GICR_VPROPBASER:
 		return rdist->vpropbaser;
 	case SZ_128K + GICR_VPENDBASER:

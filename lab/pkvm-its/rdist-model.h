@@ -32,6 +32,7 @@
  * @flushes: number of reads of GICR_VPENDBASER during which Dirty is set once Valid is cleared
  * @dirty: how many of them are left
  * @rings: GICv4.1: what became non-resident last asked for a doorbell
+ * @inv_busy: number of reads of GICR_SYNCR during which it is busy
  * @vsgi_busy: number of reads of GICR_VSGIPENDR during which it is busy
  * @vsgis: the virtual SGIs that GICR_VSGIPENDR shows as pending
  * @guest: the vPE whose vCPU the CPU runs
@@ -58,6 +59,7 @@ struct rdist_model {
 	u32		flushes;
 	u32		dirty;
 	bool		rings;
+	u32		inv_busy;
 	u32		vsgi_busy;
 	u32		vsgis;
 	u32		guest;

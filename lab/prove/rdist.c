@@ -7,7 +7,7 @@
  * GICR_PROPBASER and GICR_PENDBASER only get the committed values, and only while LPIs are disabled
  * and RWP is 0; EnableLPIs is never cleared, and is set only with both bases in place; every other
  * bit of GICR_CTLR and GICR_WAKER stays, but for those that are the host's; LPIs are named within
- * the property table, virtual ones only of a vPE that vpe_is_at() has found; a write that has no
+ * the property table, virtual ones only of a vPE that vpe_ask() has found; a write that has no
  * effect changes nothing but counters, each of which is raised by one.
  *
  * Assumed, and why that holds:
@@ -44,7 +44,12 @@ static u64 read_propbaser, read_pendbaser;
 static u64 asked_vpeid;
 static bool vpe_at;
 
-bool vpe_is_at(struct hyp_rdist *rdist, u64 vpeid)
+bool vpe_has_answered(struct hyp_rdist *rdist)
+{
+	return nondet_bool();
+}
+
+bool vpe_ask(struct hyp_rdist *rdist, u64 vpeid)
 {
 	asked_vpeid = vpeid;
 

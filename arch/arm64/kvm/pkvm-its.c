@@ -351,7 +351,12 @@ static int __init pkvm_rdists_register(struct gic_staging_desc *desc)
 	return ret;
 }
 
-/* Does the command line leave confinement on? For use once it has been parsed */
+/**
+ * pkvm_its_is_wanted - check whether the command line leaves confinement on
+ *
+ * Context: any, once early parameters have been parsed.
+ * Return: false with kvm-arm.protected_its=off.
+ */
 bool pkvm_its_is_wanted(void)
 {
 	return pkvm_its_policy != PKVM_ITS_OFF;
@@ -414,7 +419,11 @@ void __init pkvm_its_end_deprivilege(bool deprivileged)
 	}
 }
 
-/* Protected VMs are allowed if the GIC is confined, or confinement is off on purpose. */
+/**
+ * pkvm_its_allows_pvms - check whether protected VMs are allowed
+ *
+ * Return: false if the GIC could not be confined. True if confinement is off.
+ */
 bool pkvm_its_allows_pvms(void)
 {
 	if (pkvm_its_policy != PKVM_ITS_FAILED)
@@ -445,7 +454,12 @@ static const char * const pkvm_its_stat_names[PKVM_ITS_NR_STATS] = {
 	[PKVM_ITS_HELD_PAGES]			= "held_pages",
 };
 
-/* What debugfs and hypervisor traces call a verdict, which is from EL2 */
+/**
+ * pkvm_its_verdict_name - what debugfs and hypervisor traces call a verdict
+ * @verdict: an enum pkvm_its_verdict, from EL2
+ *
+ * Return: the name.
+ */
 const char *pkvm_its_verdict_name(u32 verdict)
 {
 	return verdict < PKVM_ITS_NR_VERDICTS ? pkvm_its_stat_names[verdict] : "unknown";

@@ -346,6 +346,38 @@ static void invalidates(void)
 	EXPECT(write_rdist(rdists[0], GICR_INVALLR, 0, 8));
 }
 
+/* The tables stay while a redistributor may read them for what it was asked to do. */
+static void answers_late(void)
+{
+	u64 inv = GICR_INVLPIR_V | FIELD_PREP(GICR_INVLPIR_VPEID, VPE);
+
+	start_vpe();
+	EXPECT(write_rdist(rdists[0], GICR_INVALLR, inv, 8));
+	rdists[0]->inv_busy = 4;
+	EXPECT(!write_rdist(rdists[0], GICR_INVALLR, inv, 8));
+	unmap();
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+	EXPECT(!__pkvm_vpe_reclaim(VPE));
+
+	machine_reset();
+	start_vpe();
+	EXPECT(write_rdist(rdists[0], SZ_128K + GICR_VSGIR, VPE, 4));
+	rdists[0]->vsgi_busy = 1;
+	unmap();
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+	EXPECT(!__pkvm_vpe_reclaim(VPE));
+
+	/* What the host does about its own LPIs later on is not for the vPE. */
+	machine_reset();
+	start_vpe();
+	EXPECT(write_rdist(rdists[0], GICR_INVALLR, inv, 8));
+	unmap();
+	EXPECT(write_rdist(rdists[0], GICR_INVALLR, 0, 8));
+	rdists[0]->inv_busy = 1;
+	EXPECT(!__pkvm_vpe_reclaim(VPE));
+}
+
 /* A redistributor that has lost power gets its table again, and no other. */
 static void lost_power(void)
 {
@@ -865,6 +897,7 @@ const struct test vlpi41_tests[] = {
 	TEST(along_with_vcpu),
 	TEST(vsgis),
 	TEST(invalidates),
+	TEST(answers_late),
 	TEST(lost_power),
 	TEST(suspended),
 	TEST(two_tables),

@@ -55,9 +55,17 @@
 
 #define LPI_BASE		8192
 
-/*
- * Find where the pointer to a device's record is, in the array behind its level-2 page: NULL if
- * the DeviceID is out of range or has no such page. With one of the locks of the ITS held.
+/**
+ * its_find_device - find the record of a device
+ * @its: the ITS
+ * @dev_id: DeviceID
+ *
+ * There is an array of pointers behind each level-2 page of the device table. It takes the
+ * same time to find one whatever the number of devices.
+ *
+ * Context: one of the locks of the ITS held.
+ * Return: where the pointer to the record is, which is NULL unless the device is prepared.
+ *	   NULL if the DeviceID is out of range or has no level-2 page.
  */
 struct hyp_its_device **its_find_device(const struct hyp_its *its, u64 dev_id)
 {
@@ -128,13 +136,26 @@ static enum pkvm_its_verdict check_intid(const struct hyp_its *its, u64 intid)
 							   PKVM_ITS_REFUSED_BAD_INTID;
 }
 
-/* Was the queue reset while a command was, as far as EL2 knows, pending? */
+/**
+ * its_may_be_lost - check whether a command may never have been executed
+ * @its: the ITS
+ * @nr: number of the command
+ *
+ * Return: true if the queue was reset while the command was, as far as EL2 knows, pending.
+ */
 bool its_may_be_lost(const struct hyp_its *its, u64 nr)
 {
 	return nr >= its->lost_from && nr < its->lost_to;
 }
 
-/* Keep track of which events are mapped. @event_id is within the device's size. */
+/**
+ * its_set_event - keep track of which events are mapped
+ * @device: the device
+ * @event_id: EventID, within the device's size
+ * @mapped: it is mapped from now on
+ *
+ * Context: hyp_its::lock held, or the host is not deprivileged yet.
+ */
 void its_set_event(struct hyp_its_device *device, u64 event_id, bool mapped)
 {
 	u64 *word, bit = BIT_ULL(event_id % 64);

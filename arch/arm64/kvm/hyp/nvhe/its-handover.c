@@ -36,7 +36,12 @@ static u32 nr_hyp_its;
 
 bool pkvm_its_pvms_refused;
 
-/* IDs come from the host. Those of all ITSs follow each other, from 0 on. */
+/**
+ * hyp_its_get - find an ITS
+ * @id: its ID, from the host. IDs follow each other from 0 on
+ *
+ * Return: the ITS, or NULL if there is none.
+ */
 struct hyp_its *hyp_its_get(u32 id)
 {
 	if (id >= nr_hyp_its)
@@ -53,7 +58,15 @@ static void its_unshare(void *virt, u64 size)
 		WARN_ON(__pkvm_host_unshare_hyp(pfn + nr));
 }
 
-/* Share memory of the host with EL2, and pin it */
+/**
+ * its_pin - share memory of the host with EL2, and pin it
+ * @phys: physical address, page-aligned
+ * @size: bytes, a multiple of the page size
+ * @virt: set to where EL2 maps it
+ *
+ * Context: the host is not deprivileged yet, and serialises the calls.
+ * Return: 0 or a negative error, with nothing shared.
+ */
 int its_pin(phys_addr_t phys, u64 size, void **virt)
 {
 	u64 done;
@@ -80,6 +93,11 @@ err_unshare:
 	return ret;
 }
 
+/**
+ * its_unpin - undo its_pin()
+ * @virt: where EL2 maps the memory
+ * @size: bytes, as it was pinned
+ */
 void its_unpin(void *virt, u64 size)
 {
 	hyp_unpin_shared_mem(virt, virt + size);

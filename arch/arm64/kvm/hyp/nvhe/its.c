@@ -54,7 +54,14 @@
  * Memory
  */
 
-/* With fewer address bits, an ITS would access other memory. @size is at least one. */
+/**
+ * its_drives - check that an ITS can address memory
+ * @its: the ITS
+ * @phys: physical address
+ * @size: bytes, at least one
+ *
+ * Return: false if it would access other memory, with fewer address bits.
+ */
 bool its_drives(struct hyp_its *its, phys_addr_t phys, u64 size)
 {
 	u64 limit = BIT_ULL(its->addr_bits);
@@ -62,9 +69,14 @@ bool its_drives(struct hyp_its *its, phys_addr_t phys, u64 size)
 	return phys < limit && size <= limit - phys;
 }
 
-/*
- * Take pages from the host, or none if there is an error. With hyp_its::mem_lock held, or a host
- * that is not deprivileged yet.
+/**
+ * its_donate_pages - take pages from the host
+ * @its: the ITS to take them for
+ * @phys: physical address, page-aligned
+ * @size: bytes, a multiple of the page size
+ *
+ * Context: hyp_its::mem_lock held, or the host is not deprivileged yet.
+ * Return: 0 or a negative error, with nothing taken.
  */
 int its_donate_pages(struct hyp_its *its, phys_addr_t phys, u64 size)
 {
@@ -80,7 +92,14 @@ int its_donate_pages(struct hyp_its *its, phys_addr_t phys, u64 size)
 	return ret;
 }
 
-/* Undo its_donate_pages() */
+/**
+ * its_return_pages - undo its_donate_pages()
+ * @its: the ITS
+ * @phys: physical address
+ * @size: bytes
+ *
+ * Context: as its_donate_pages().
+ */
 void its_return_pages(struct hyp_its *its, phys_addr_t phys, u64 size)
 {
 	WARN_ON(__pkvm_hyp_donate_host(hyp_phys_to_pfn(phys), size >> PAGE_SHIFT));
@@ -164,7 +183,15 @@ int its_prepare_vpe(struct hyp_its *its, u64 vpeid)
 	return ret;
 }
 
-/* Make the record of a device, with no event mapped, in the memory behind its ITT */
+/**
+ * its_init_device - make the record of a device
+ * @its: the ITS
+ * @event_bits: number of EventID bits
+ * @itt: physical address of the ITT, of which EL2 owns its_staging_itt_size() bytes
+ * @state: its state
+ *
+ * Return: the record, which is in the memory behind the ITT, with no event mapped.
+ */
 struct hyp_its_device *its_init_device(struct hyp_its *its, u32 event_bits, phys_addr_t itt,
 				       enum hyp_its_device_state state)
 {
@@ -318,10 +345,15 @@ static void its_consume(struct hyp_its *its)
 	its->done = slot;
 }
 
-/*
- * Begin with a queue that the host's driver has used, and whose pointers are both at @slot. All of
- * it counts as committed and not known to have been executed: the first entry that looks at
- * GITS_CREADR scrubs it. Takes constant time.
+/**
+ * its_start_queue - begin with a queue that the host's driver has used
+ * @its: the ITS, whose read and write pointers are both at @slot
+ * @slot: where the next command goes to
+ *
+ * All of it counts as committed and not known to have been executed: the first entry that
+ * looks at GITS_CREADR scrubs it. Takes constant time.
+ *
+ * Context: the host is not deprivileged yet.
  */
 void its_start_queue(struct hyp_its *its, u32 slot)
 {
@@ -455,6 +487,8 @@ bool its_has_executed(const struct hyp_its *its, u64 nr)
 
 	do {
 		committed = READ_ONCE(its->nr_committed);
+		/* @first is that of the queue which they were committed to, or of a later one */
+		smp_rmb();
 		end = (committed - READ_ONCE(its->first)) % its->nr_cmds;
 		/* The register is there by then, or further */
 		rmb();
@@ -525,7 +559,12 @@ static bool its_has_room(const struct hyp_its *its, u32 end)
  * Registers
  */
 
-/* Is the ITS disabled, and has it stopped? */
+/**
+ * its_is_quiescent - check that an ITS is disabled and has stopped
+ * @base: its control frame
+ *
+ * Return: true if it is.
+ */
 bool its_is_quiescent(void __iomem *base)
 {
 	u32 ctlr = readl_relaxed(base + GITS_CTLR);
@@ -533,7 +572,12 @@ bool its_is_quiescent(void __iomem *base)
 	return (ctlr & (GITS_CTLR_ENABLE | GITS_CTLR_QUIESCENT)) == GITS_CTLR_QUIESCENT;
 }
 
-/* Do GITS_CBASER and GITS_BASER<n> have the committed values? */
+/**
+ * its_bases_match - check that the hardware uses the memory that EL2 has for it
+ * @its: the ITS
+ *
+ * Return: true if GITS_CBASER and GITS_BASER<n> have the committed values.
+ */
 bool its_bases_match(struct hyp_its *its)
 {
 	int i;
@@ -691,7 +735,14 @@ const struct mmio_guard_ops its_guard_ops = {
 	.write	= its_guard_write,
 };
 
-/* A write of GITS_CWRITER, for CPUs whose writes do not trap yet. Both values are from the host. */
+/**
+ * __pkvm_its_post - do what a write of GITS_CWRITER does
+ * @id: ID of the ITS, from the host
+ * @cwriter: the value, from the host
+ *
+ * Context: any. For CPUs whose writes to GITS_CWRITER do not trap yet.
+ * Return: 0 or -EINVAL.
+ */
 int __pkvm_its_post(u32 id, u64 cwriter)
 {
 	struct hyp_its *its = hyp_its_get(id);
@@ -770,7 +821,11 @@ err_resume:
 	return false;
 }
 
-/* Undo pkvm_its_suspend() */
+/**
+ * pkvm_its_resume - undo pkvm_its_suspend()
+ *
+ * Context: the host is deprivileged; takes the lock of each ITS.
+ */
 void pkvm_its_resume(void)
 {
 	struct hyp_its *its;
@@ -780,7 +835,14 @@ void pkvm_its_resume(void)
 		its_resume_one(its);
 }
 
-/* The value of a counter, 0 if there is no such counter. Both numbers are from the host. */
+/**
+ * __pkvm_its_stat - read a counter
+ * @id: ID of the ITS, from the host
+ * @nr: an enum pkvm_its_verdict or pkvm_its_stat, from the host
+ *
+ * Context: any.
+ * Return: its value, 0 if there is no such counter.
+ */
 u64 __pkvm_its_stat(u32 id, u32 nr)
 {
 	struct hyp_its *its = hyp_its_get(id);

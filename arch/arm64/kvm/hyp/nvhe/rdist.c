@@ -158,7 +158,7 @@ static bool rdist_has_lpir(struct hyp_rdist *rdist, u64 reg)
 static bool rdist_may_write_vlpir(struct hyp_rdist *rdist, u64 reg, u64 val, u64 mask)
 {
 	return (reg == GICR_INVLPIR || reg == GICR_INVALLR) && mask == GENMASK_ULL(63, 0) &&
-	       vpe_is_at(rdist, FIELD_GET(GICR_INVLPIR_VPEID, val));
+	       vpe_ask(rdist, FIELD_GET(GICR_INVLPIR_VPEID, val));
 }
 
 /*
@@ -173,6 +173,9 @@ static bool rdist_write_lpir(struct hyp_rdist *rdist, u64 reg, u64 val, u64 mask
 
 	if (!(mask & GICR_INVLPIR_INTID) || !rdist->lpis || !rdist_has_lpir(rdist, reg))
 		return false;
+
+	/* Else the LPIs of the host would keep GICR_SYNCR.Busy set, and a vPE in use. */
+	vpe_has_answered(rdist);
 
 	if (!(val & GICR_INVLPIR_V))
 		out = 0;

@@ -52,6 +52,8 @@
 				 GICR_VPENDBASER_OUTER_CACHEABILITY_MASK |		\
 				 GICR_VPENDBASER_PendingLast | GICR_VPENDBASER_IDAI)
 
+#define SYNCR_BUSY		BIT(0)
+
 #define VPENDBASER_4_1_GROUPS	(GICR_VPENDBASER_4_1_VGRP0EN | GICR_VPENDBASER_4_1_VGRP1EN)
 
 #define VPROPBASER_WHERE	(GENMASK_ULL(51, 12) | GICR_VPROPBASER_IDBITS_MASK)
@@ -561,26 +563,47 @@ static bool vpe_put(struct hyp_rdist *rdist, u64 val)
 }
 
 /**
- * vpe_is_at - check that a vPE is mapped to a redistributor
+ * vpe_has_answered - check that a redistributor does nothing any more that it was asked to
+ * @rdist: the redistributor
+ *
+ * IHI 0069, GICR_SYNCR and GICR_VSGIPENDR: while they are Busy, the tables of the vPE may be
+ * read.
+ *
+ * Context: hyp_rdist::lock held.
+ * Return: true if it uses no vPE on behalf of GICR_INVLPIR, GICR_INVALLR or GICR_VSGIR.
+ */
+bool vpe_has_answered(struct hyp_rdist *rdist)
+{
+	void __iomem *vlpi_base = rdist->base + RDIST_VLPI_BASE;
+
+	if (rdist->asked && !(readl_relaxed(rdist->base + GICR_SYNCR) & SYNCR_BUSY) &&
+	    !(readl_relaxed(vlpi_base + GICR_VSGIPENDR) & GICR_VSGIPENDR_BUSY))
+		rdist->asked = NULL;
+
+	return !rdist->asked;
+}
+
+/**
+ * vpe_ask - check that a redistributor may be asked about a vPE
  * @rdist: the redistributor
  * @vpeid: vPEID, from the host
  *
- * Context: hyp_rdist::lock held.
- * Return: true if it is, on a GICv4.1.
+ * Context: hyp_rdist::lock held, up to the write that asks.
+ * Return: true if the vPE is mapped to it, on a GICv4.1, and it is busy with no other.
  */
-bool vpe_is_at(struct hyp_rdist *rdist, u64 vpeid)
+bool vpe_ask(struct hyp_rdist *rdist, u64 vpeid)
 {
 	struct hyp_vpe *vpe = vpe_get(vpeid);
-	bool at = false;
 
-	if (!vpe || !rdist->vpe_table)
+	if (!vpe || !rdist->vpe_table || !vpe_has_answered(rdist))
 		return false;
 
 	hyp_spin_lock(&vpe->lock);
-	at = vpe_is_mapped_to(vpe, rdist);
+	if (vpe_is_mapped_to(vpe, rdist))
+		rdist->asked = vpe;
 	hyp_spin_unlock(&vpe->lock);
 
-	return at;
+	return rdist->asked;
 }
 
 /**
@@ -595,14 +618,12 @@ bool vpe_is_at(struct hyp_rdist *rdist, u64 vpeid)
  */
 bool vpe_write_vsgir(struct hyp_rdist *rdist, u32 val)
 {
-	void __iomem *vlpi_base = rdist->base + RDIST_VLPI_BASE;
 	u32 vpeid = FIELD_GET(GICR_VSGIR_VPEID, val);
 
-	if (!rdist->lpis || !vpe_is_at(rdist, vpeid) ||
-	    (readl_relaxed(vlpi_base + GICR_VSGIPENDR) & GICR_VSGIPENDR_BUSY))
+	if (!rdist->lpis || !vpe_ask(rdist, vpeid))
 		return false;
 
-	writel_relaxed(vpeid, vlpi_base + GICR_VSGIR);
+	writel_relaxed(vpeid, rdist->base + RDIST_VLPI_BASE + GICR_VSGIR);
 
 	return true;
 }
@@ -729,6 +750,8 @@ static bool vpe_is_in_use(const struct hyp_vpe *vpe)
 	for (i = 0; (rdist = hyp_rdist_get(i)); i++) {
 		hyp_spin_lock(&rdist->lock);
 		if (rdist->vpe == vpe && !rdist_scrub(rdist))
+			in_use = true;
+		if (rdist->asked == vpe && !vpe_has_answered(rdist))
 			in_use = true;
 		hyp_spin_unlock(&rdist->lock);
 	}

@@ -38,6 +38,8 @@ struct hyp_vpe;
  * @vpe_table:	GICv4.1: @vpropbaser has the table of vPEs of an ITS
  * @vpe:	the vPE that was resident here last, and that the virtual LPI frame still has
  *		the address of, or the vPEID; or NULL
+ * @asked:	GICv4.1: the vPE that the host invalidates at, or asks about its vSGIs, until
+ *		that is known to be done; or NULL
  * @nr_writes:	writes that trapped
  * @nr_ignored:	those without effect
  */
@@ -55,6 +57,7 @@ struct hyp_rdist {
 	u64		vpropbaser;
 	bool		vpe_table;
 	struct hyp_vpe	*vpe;
+	struct hyp_vpe	*asked;
 	u64		nr_writes;
 	u64		nr_ignored;
 };
