@@ -142,6 +142,14 @@ static void unmap(void)
 	EXPECT_EQ(mem_page(itt)->owner, MEM_HOST);
 }
 
+static void reset_queue(void)
+{
+	its_write(its, GITS_CTLR, 0, 4);
+	its_write(its, GITS_CBASER, 0, 8);
+	its->next = 0;
+	its_write(its, GITS_CTLR, GITS_CTLR_ENABLE, 4);
+}
+
 /* If a reset of the queue may have dropped that SYNC, it is in use for ever. */
 static void unmap_lost(void)
 {
@@ -150,10 +158,7 @@ static void unmap_lost(void)
 	its_stage(its, cmd_unmapd(DEV));
 	its_stage(its, cmd_sync(its_model_rdbase(its->model, 0)));
 	its_ring(its);
-	its_write(its, GITS_CTLR, 0, 4);
-	its_write(its, GITS_CBASER, 0, 8);
-	its->next = 0;
-	its_write(its, GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	reset_queue();
 	its->model->pace = ITS_AT_ONCE;
 	ACCEPT(its, cmd_sync(its_model_rdbase(its->model, 0)));
 	EXPECT_EQ(its_reclaim(its, DEV), -EBUSY);
@@ -274,7 +279,7 @@ static bool load(void)
 	return rdist->vpendbaser & GICR_VPENDBASER_Valid;
 }
 
-static void vpe(void)
+static void up_with_vpe(void)
 {
 	struct machine_config cfg = machine_default;
 
@@ -289,9 +294,14 @@ static void vpe(void)
 	EXPECT(!__pkvm_vpe_prepare(VPE, vpt, vprop));
 	expect_unused(vpt);
 	expect_owned(its_stage_level2(its, BASER_VPES, VPE));
+	ACCEPT(its, cmd_vmapp(VPE, its_model_rdbase(its->model, 0), vpt, BITS));
+}
+
+static void vpe(void)
+{
+	up_with_vpe();
 
 	/* Mapped and not resident: only the ITS uses it. */
-	ACCEPT(its, cmd_vmapp(VPE, its_model_rdbase(its->model, 0), vpt, BITS));
 	expect_owned(vpt);
 	expect_owned(vpt + BIT(BITS) / 8 - 1);
 
@@ -318,6 +328,21 @@ static void vpe(void)
 	EXPECT_EQ(mem_page(vpt)->owner, MEM_HOST);
 }
 
+/* A VMAPP that was executed before a reset is not lost: a VSYNC behind the reset will do. */
+static void vpe_reset(void)
+{
+	up_with_vpe();
+	ACCEPT(its, cmd_vunmapp(VPE));
+	ACCEPT(its, cmd_sync(its_model_rdbase(its->model, 0)));
+	reset_queue();
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+	expect_owned(vpt);
+	its_stage(its, cmd_vpe(GITS_CMD_VSYNC, VPE));
+	its_ring(its);
+	EXPECT(!__pkvm_vpe_reclaim(VPE));
+	its_ghost_all();
+}
+
 const struct test ghost_tests[] = {
 	TEST(tables),
 	TEST(registers),
@@ -331,5 +356,6 @@ const struct test ghost_tests[] = {
 	TEST(lpis),
 	TEST(vpes_v4_1),
 	TEST(vpe),
+	TEST(vpe_reset),
 	{}
 };
