@@ -791,7 +791,7 @@ static void do_vpe_op(u8 choice)
 		id = get_vpeid() & GENMASK(15, 0);
 		val = GICR_INVLPIR_V | FIELD_PREP(GICR_INVLPIR_VPEID, id);
 		nr = get8();
-		rdist->vsgi_busy = nr >> 4 & 3;
+		rdist->slow = nr >> 4 & 3;
 		if (nr % 4 == 0)
 			write_rdist(rdist, GICR_INVALLR, val, 8);
 		else if (nr % 4 == 1)
@@ -819,6 +819,14 @@ static void wait_clean(struct rdist_model *rdist)
 	} while (val & GICR_VPENDBASER_Dirty);
 }
 
+static void wait_answered(struct rdist_model *rdist)
+{
+	while (rdist_model_read(rdist, GICR_SYNCR, 4))
+		continue;
+	while (rdist_model_read(rdist, SZ_128K + GICR_VSGIPENDR, 4) & GICR_VSGIPENDR_BUSY)
+		continue;
+}
+
 /* No vPE is in use any more: all memory comes back. */
 static void check_vpes(void)
 {
@@ -831,6 +839,7 @@ static void check_vpes(void)
 		if (rdist->vpes == ITS_NO_VPES)
 			continue;
 
+		wait_answered(rdist);
 		wait_clean(rdist);
 		write_rdist(rdist, SZ_128K + GICR_VPENDBASER, 0, 8);
 		wait_clean(rdist);

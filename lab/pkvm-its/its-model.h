@@ -98,6 +98,7 @@ struct its_token {
  * @cwriter: GITS_CWRITER
  * @creadr: GITS_CREADR
  * @baser: GITS_BASER<n>
+ * @vpe_table: that of the table of vPEs, as it was last: a redistributor has power of its own
  * @hw_collections: the collections held in the ITS
  * @nr_mappings: number of MAPD so far
  * @replays: after a power cycle, it may go through commands again
@@ -121,6 +122,7 @@ struct its_model {
 	u64			cwriter;
 	u64			creadr;
 	u64			baser[GITS_BASER_NR_REGS];
+	u64			vpe_table;
 	struct its_token	hw_collections[256];
 	u64			nr_mappings;
 	bool			replays;

@@ -34,6 +34,7 @@
  * @rings: GICv4.1: what became non-resident last asked for a doorbell
  * @inv_busy: number of reads of GICR_SYNCR during which it is busy
  * @vsgi_busy: number of reads of GICR_VSGIPENDR during which it is busy
+ * @slow: what one of the two becomes when it is asked about a vPE
  * @vsgis: the virtual SGIs that GICR_VSGIPENDR shows as pending
  * @guest: the vPE whose vCPU the CPU runs
  * @vlpis: number of virtual LPIs delivered to the vPE that is resident
@@ -61,6 +62,7 @@ struct rdist_model {
 	bool		rings;
 	u32		inv_busy;
 	u32		vsgi_busy;
+	u32		slow;
 	u32		vsgis;
 	u32		guest;
 	u64		vlpis;

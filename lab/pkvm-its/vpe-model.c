@@ -196,15 +196,24 @@ static void check_header(phys_addr_t vpt)
  * vPEs
  */
 
+static u64 vpe_table(struct its_model *its)
+{
+	u64 baser = find_baser(its, GITS_BASER_TYPE_VCPU);
+
+	if (baser)
+		its->vpe_table = baser;
+
+	return its->vpe_table;
+}
+
 /* With GICv4.1, all ITSs that have the table at one place have the same vPEs. */
 static struct its_model *table_of(struct its_model *its)
 {
-	u64 baser = find_baser(its, GITS_BASER_TYPE_VCPU);
 	struct its_model *other;
 	unsigned int i;
 
 	for (i = 0; is_v4_1(its) && (other = its_model_get(i)); i++) {
-		if (find_baser(other, GITS_BASER_TYPE_VCPU) == baser)
+		if (vpe_table(other) == vpe_table(its))
 			return other;
 	}
 
@@ -228,11 +237,9 @@ static struct vpe *find_vpe(struct its_model *its, u32 vpeid)
  * The entry of a vPE in memory, which has to be what the ITS wrote there. Returns false if
  * there is no room for it.
  */
-static bool read_vpe(struct its_model *its, u32 vpeid, struct its_token **token,
+static bool read_vpe(struct its_model *its, u64 baser, u32 vpeid, struct its_token **token,
 		     phys_addr_t *where)
 {
-	u64 baser = find_baser(its, GITS_BASER_TYPE_VCPU);
-
 	*where = baser ? entry_address(its, baser, vpeid) : 0;
 	if (!*where)
 		return false;
@@ -254,7 +261,7 @@ static bool is_mapped(struct its_model *its, u32 vpeid)
 	struct its_token *token;
 	phys_addr_t where;
 
-	return read_vpe(its, vpeid, &token, &where) && token;
+	return read_vpe(its, vpe_table(its), vpeid, &token, &where) && token;
 }
 
 /* The redistributor at an RDbase */
@@ -299,7 +306,7 @@ static struct vpe *rdist_vpe(const struct rdist_model *rdist)
 		mem_fail("vPE %u becomes resident without a table of vPEs", vpeid);
 
 	for (i = 0; (its = its_model_get(i)); i++) {
-		baser = find_baser(its, GITS_BASER_TYPE_VCPU);
+		baser = vpe_table(its);
 		if (!baser || table_address(baser) != table)
 			continue;
 
@@ -464,7 +471,7 @@ static bool do_vmapp(struct its_model *its, const u64 *cmd)
 		   GENMASK_ULL(47, 32) | (v4_1 ? GENMASK_ULL(31, 0) : 0),
 		   BIT_ULL(63) | GENMASK_ULL(51, 16), GENMASK_ULL(51, 16) | GENMASK_ULL(4, 0));
 
-	if (!read_vpe(its, vpeid, &old, &where))
+	if (!read_vpe(its, find_baser(its, GITS_BASER_TYPE_VCPU), vpeid, &old, &where))
 		return false;
 	if (!valid)
 		return unmap_vpe(its, vpeid, old, where, alloc);
@@ -567,7 +574,7 @@ static bool do_vmovp(struct its_model *its, const u64 *cmd)
 		   GENMASK_ULL(51, 16) | (v4_1 ? BIT_ULL(63) : 0), v4_1 ? GENMASK_ULL(31, 0) : 0);
 	check_rdbase(its, rdbase);
 
-	if (!read_vpe(its, vpeid, &old, &where) || !old)
+	if (!read_vpe(its, find_baser(its, GITS_BASER_TYPE_VCPU), vpeid, &old, &where) || !old)
 		return false;
 	if (v4_1 && cmd[2] & BIT_ULL(63) && !is_doorbell(its, field(cmd[3], 31, 0)))
 		return false;
@@ -880,6 +887,8 @@ void vpe_model_invalidate(struct rdist_model *rdist, u32 vpeid, u32 vintid)
 	check_vconf(vpe->vconf, vpe->bits, rdist->confined);
 	if (vintid && (vintid < LPI_BASE || vintid >> vpe->bits))
 		mem_fail("vINTID %u of vPE %u invalidated", vintid, vpeid);
+
+	rdist->inv_busy = rdist->slow;
 }
 
 void vpe_model_write_vsgir(struct rdist_model *rdist, u32 vpeid)
@@ -888,6 +897,7 @@ void vpe_model_write_vsgir(struct rdist_model *rdist, u32 vpeid)
 		mem_fail("GICR_VSGIR written while it is busy");
 
 	rdist->vsgis = vpe_at(rdist, vpeid)->pending_sgis;
+	rdist->vsgi_busy = rdist->slow;
 }
 
 static void make_resident(struct rdist_model *rdist)

@@ -378,9 +378,13 @@ static void answers_late(void)
 	EXPECT(!__pkvm_vpe_reclaim(VPE));
 }
 
-/* A redistributor that has lost power gets its table again, and no other. */
+/*
+ * A redistributor that has lost power gets its table again, and no other. Before that, it
+ * is asked about no vPE.
+ */
 static void lost_power(void)
 {
+	u64 inv = GICR_INVLPIR_V | FIELD_PREP(GICR_INVLPIR_VPEID, VPE);
 	u64 committed;
 
 	start_vpe();
@@ -389,9 +393,12 @@ static void lost_power(void)
 	put(rdists[0]);
 	rdist_model_power_cycle(rdists[0]);
 	EXPECT(!load(rdists[0]));
+	EXPECT(!write_rdist(rdists[0], GICR_INVALLR, inv, 8));
+	EXPECT(!write_rdist(rdists[0], SZ_128K + GICR_VSGIR, VPE, 4));
 	EXPECT(!write_vlpi(rdists[0], GICR_VPROPBASER, 0));
 	EXPECT(write_vlpi(rdists[0], GICR_VPROPBASER, committed | GICR_VPROPBASER_4_1_Z));
 	EXPECT_EQ(rdists[0]->vpropbaser, committed);
+	EXPECT(write_rdist(rdists[0], GICR_INVALLR, inv, 8));
 	EXPECT(load(rdists[0]));
 	EXPECT(!write_vlpi(rdists[0], GICR_VPROPBASER, committed));
 }

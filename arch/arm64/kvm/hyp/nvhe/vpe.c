@@ -453,16 +453,21 @@ static void rdist_keep_idai(const struct hyp_rdist *rdist)
 	hyp_spin_unlock(&vpe->lock);
 }
 
+/* GICv4.1: has it the table of vPEs? Power may have been lost. */
+static bool rdist_has_vpe_table(const struct hyp_rdist *rdist)
+{
+	u64 now = gicr_read_vpropbaser(rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER);
+
+	return rdist->vpe_table && !((now ^ rdist->vpropbaser) & VPROPBASER_4_1_WHERE);
+}
+
 /* The vPE that GICR_VPENDBASER names, if GICR_VPROPBASER is right for it */
 static struct hyp_vpe *vpe_find_for(const struct hyp_rdist *rdist, u64 vpendbaser)
 {
-	void __iomem *reg = rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER;
 	struct hyp_vpe *vpe;
 
 	if (rdist_is_v4_1(rdist)) {
-		/* Power may have been lost. */
-		if (!rdist->vpe_table ||
-		    ((gicr_read_vpropbaser(reg) ^ rdist->vpropbaser) & VPROPBASER_4_1_WHERE))
+		if (!rdist_has_vpe_table(rdist))
 			return NULL;
 
 		return vpe_get(FIELD_GET(GICR_VPENDBASER_4_1_VPEID, vpendbaser));
@@ -589,13 +594,14 @@ bool vpe_has_answered(struct hyp_rdist *rdist)
  * @vpeid: vPEID, from the host
  *
  * Context: hyp_rdist::lock held, up to the write that asks.
- * Return: true if the vPE is mapped to it, on a GICv4.1, and it is busy with no other.
+ * Return: true if the vPE is mapped to it, on a GICv4.1 that has the table of vPEs, and it is
+ *	   busy with no other.
  */
 bool vpe_ask(struct hyp_rdist *rdist, u64 vpeid)
 {
 	struct hyp_vpe *vpe = vpe_get(vpeid);
 
-	if (!vpe || !rdist->vpe_table || !vpe_has_answered(rdist))
+	if (!vpe || !rdist_has_vpe_table(rdist) || !vpe_has_answered(rdist))
 		return false;
 
 	hyp_spin_lock(&vpe->lock);
