@@ -679,6 +679,22 @@ static void lost_power(void)
 	EXPECT(load(rdists[0]));
 }
 
+/* A redistributor that loses power with a vPE on it stays where that is resident. */
+static void lost_power_resident(void)
+{
+	start_vpe();
+	EXPECT(load(rdists[0]));
+	rdists[0]->vpropbaser = 0;
+	rdists[0]->vpendbaser = 0;
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+	EXPECT(!load(rdists[1]));
+	put(rdists[0]);
+	ACCEPT(its, cmd_vunmapp(VPE));
+	its_stage(its, cmd_vpe(GITS_CMD_VSYNC, VPE));
+	its_ring(its);
+	EXPECT(!__pkvm_vpe_reclaim(VPE));
+}
+
 /* What a queue that began anew may have lost is not taken for executed. */
 static void lost(void)
 {
@@ -1206,6 +1222,7 @@ const struct test vlpi_tests[] = {
 	TEST(idai),
 	TEST(lost),
 	TEST(lost_power),
+	TEST(lost_power_resident),
 	TEST(not_supported),
 	TEST(prepare_fails),
 	TEST(hand_over_undone),

@@ -361,7 +361,8 @@ static void rdist_restore_idbits(const struct hyp_rdist *rdist)
  */
 static bool rdist_scrub(struct hyp_rdist *rdist)
 {
-	if (!rdist_is_clean(rdist))
+	/* Without power it has nothing in its caches, but is still where the vPE is resident. */
+	if (rdist_has_resident(rdist) || !rdist_is_clean(rdist))
 		return false;
 
 	if (!rdist_is_v4_1(rdist)) {
