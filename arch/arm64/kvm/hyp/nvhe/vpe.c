@@ -457,9 +457,10 @@ static void rdist_keep_idai(const struct hyp_rdist *rdist)
 /* GICv4.1: has it the table of vPEs? Power may have been lost. */
 static bool rdist_has_vpe_table(const struct hyp_rdist *rdist)
 {
-	u64 now = gicr_read_vpropbaser(rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER);
+	void __iomem *reg = rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER;
 
-	return rdist->vpe_table && !((now ^ rdist->vpropbaser) & VPROPBASER_4_1_WHERE);
+	return rdist->vpe_table &&
+	       !((gicr_read_vpropbaser(reg) ^ rdist->vpropbaser) & VPROPBASER_4_1_WHERE);
 }
 
 /* The vPE that GICR_VPENDBASER names, if GICR_VPROPBASER is right for it */
