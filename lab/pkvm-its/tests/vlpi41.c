@@ -84,6 +84,7 @@ static void start_gic(enum its_vpes vpes, u64 vpropbaser)
 	/* One that has no frame of virtual LPIs, and that no CPU uses */
 	gic_add_region(RD_BASE + SZ_16M, 1, GICR_TYPER_PLPIS | GICR_TYPER_DirectLPIS, 0);
 	plain = gic.rdist[NR_RDISTS];
+	plain->typer |= (u64)NR_RDISTS << 32;
 	gic.vpes = true;
 }
 
