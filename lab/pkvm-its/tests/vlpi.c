@@ -573,11 +573,8 @@ static void along_with_vcpu_no_frame(void)
 	gic_enable(gic.rdist[0]);
 	gic.vpes = true;
 	EXPECT(!gic_hand_over());
-	vprop = new_vprop();
-	vpt = prepare(VPE);
-	ACCEPT(its, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
 	shim_cpu = 0;
-	vpe_load_local(vpropbaser(vprop), VALID | vpendbaser(vpt));
+	vpe_load_local(vpropbaser(new_vprop()), VALID | vpendbaser(its_alloc_vpt()));
 	vpe_put_local();
 	EXPECT_EQ(gic.rdist[0]->vpendbaser, 0);
 }
@@ -733,6 +730,28 @@ static void not_supported(void)
 	EXPECT(!write_vlpi(rdists[0], GICR_VPENDBASER, 0));
 	EXPECT(!load_on(0));
 	vpe_put_local();
+}
+
+static void prepare_with_plain_rdist(bool lpis, int ret)
+{
+	struct machine_config cfg = config();
+
+	machine_reset();
+	its = start_its(&cfg);
+	start_gic(ITS_GICV4_0);
+	gic_add_region(RD_BASE + SZ_4M, 1, GICR_TYPER_PLPIS, 0);
+	if (lpis)
+		gic_enable(gic.rdist[NR_RDISTS]);
+	EXPECT(!gic_hand_over());
+	its_stage_level2(its, BASER_VPES, VPE);
+	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), new_vprop()), ret);
+}
+
+/* There are no vPEs unless they can be resident on all redistributors that have LPIs. */
+static void plain_rdist(void)
+{
+	prepare_with_plain_rdist(false, 0);
+	prepare_with_plain_rdist(true, -EINVAL);
 }
 
 /* Each step of prepare fails, and nothing is left behind. A level-2 page stays. */
@@ -1224,6 +1243,7 @@ const struct test vlpi_tests[] = {
 	TEST(lost_power),
 	TEST(lost_power_resident),
 	TEST(not_supported),
+	TEST(plain_rdist),
 	TEST(prepare_fails),
 	TEST(hand_over_undone),
 	TEST(b1_tables_over_el2),

@@ -31,7 +31,7 @@
 #define ALLOC		BIT_ULL(8)
 
 static struct host_its *its, *second;
-static struct rdist_model *rdists[NR_RDISTS], *plain;
+static struct rdist_model *rdists[NR_RDISTS];
 static phys_addr_t vpt, vprop;
 
 static u64 rdbase(unsigned int nr)
@@ -81,10 +81,6 @@ static void start_gic(enum its_vpes vpes, u64 vpropbaser)
 		gic_enable(rdists[i]);
 	}
 
-	/* One that has no frame of virtual LPIs, and that no CPU uses */
-	gic_add_region(RD_BASE + SZ_16M, 1, GICR_TYPER_PLPIS | GICR_TYPER_DirectLPIS, 0);
-	plain = gic.rdist[NR_RDISTS];
-	plain->typer |= (u64)NR_RDISTS << 32;
 	gic.vpes = true;
 }
 
@@ -346,7 +342,6 @@ static void invalidates(void)
 	EXPECT_EQ(rdists[0]->last_lpir, GICR_INVALLR);
 
 	EXPECT(!write_rdist(rdists[1], GICR_INVALLR, inv, 8));
-	EXPECT(!write_rdist(plain, GICR_INVALLR, inv, 8));
 
 	/* The host's own LPIs as before, and by halves: then V is not there. */
 	EXPECT(write_rdist(rdists[0], GICR_INVLPIR, VINTID, 4));

@@ -558,8 +558,13 @@ static int rdist_adopt_vlpis(struct hyp_rdist *rdist)
 	void __iomem *vlpi_base = rdist->base + RDIST_VLPI_BASE;
 	u64 vpropbaser;
 
-	if (!(rdist->typer & GICR_TYPER_VLPIS))
+	if (!(rdist->typer & GICR_TYPER_VLPIS)) {
+		/* No vPE can be resident on it: no address is good for the table of one. */
+		if (rdist->lpis)
+			rdists_vlpi_addr_bits = 0;
+
 		return 0;
+	}
 
 	if (gicr_read_vpendbaser(vlpi_base + GICR_VPENDBASER) &
 	    (GICR_VPENDBASER_Valid | GICR_VPENDBASER_Dirty))
