@@ -317,15 +317,6 @@ static bool __init pkvm_its_wants_vlpis(void)
 	return kvm_vgic_global_state.has_gicv4 && pkvm_its_policy == PKVM_ITS_CONFINED;
 }
 
-/* With GICv4.1, redistributors must have their tables of vPEs from ITSs. */
-static bool __init pkvm_its_confines_vlpis(void)
-{
-	return pkvm_its_wants_vlpis() &&
-	       (!kvm_vgic_global_state.has_gicv4_1 ||
-		kvm_call_hyp_nvhe(__pkvm_rdists_stat, PKVM_RDISTS_WITH_VPE_TABLE) ==
-		kvm_call_hyp_nvhe(__pkvm_rdists_stat, PKVM_RDISTS_WITH_LPIS));
-}
-
 static int __init pkvm_rdists_register(struct gic_staging_desc *desc)
 {
 	size_t desc_size = gic_staging_desc_size(desc);
@@ -412,7 +403,8 @@ void __init pkvm_its_end_deprivilege(bool deprivileged)
 
 	/* KVM works without them. */
 	if (nr_pkvm_itss && kvm_vgic_global_state.has_gicv4 &&
-	    !pkvm_its_confines_vlpis()) {
+	    !(pkvm_its_wants_vlpis() &&
+	      kvm_call_hyp_nvhe(__pkvm_rdists_stat, PKVM_RDISTS_VINTID_BITS))) {
 		kvm_info("GICv4 direct injection is not available with confined ITSs\n");
 		kvm_vgic_global_state.has_gicv4 = false;
 		kvm_vgic_global_state.has_gicv4_1 = false;
@@ -489,7 +481,7 @@ static int pkvm_rdists_stats_show(struct seq_file *m, void *unused)
 	static const char * const names[PKVM_RDISTS_NR_STATS] = {
 		[PKVM_RDISTS_FOUND]		= "found",
 		[PKVM_RDISTS_WITH_LPIS]		= "with_lpis",
-		[PKVM_RDISTS_WITH_VPE_TABLE]	= "with_vpe_table",
+		[PKVM_RDISTS_VINTID_BITS]	= "vintid_bits",
 		[PKVM_RDISTS_WRITES]		= "writes",
 		[PKVM_RDISTS_WRITES_IGNORED]	= "writes_ignored",
 		[PKVM_RDISTS_HELD_PAGES]	= "held_pages",

@@ -338,6 +338,7 @@ static void vmovp_on_some(bool first_vmovp)
 	vprop = new_vprop();
 	vpt = its_alloc_vpt();
 	EXPECT_EQ(__pkvm_vpe_prepare(VPE, vpt, vprop), -EINVAL);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
 	EXPECT(is_hosts(vpt, SZ_64K));
 	REFUSE(its, PKVM_ITS_REFUSED_BAD_VPE, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
 	REFUSE(other, PKVM_ITS_REFUSED_BAD_VPE, cmd_vmovp(VPE, rdbase(1), 0));
@@ -729,6 +730,7 @@ static void not_supported(void)
 	EXPECT(!write_vlpi(rdists[0], GICR_VPROPBASER, vpropbaser(vprop)));
 	EXPECT(!write_vlpi(rdists[0], GICR_VPENDBASER, 0));
 	EXPECT(!load_on(0));
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
 	vpe_put_local();
 }
 
@@ -745,6 +747,7 @@ static void prepare_with_plain_rdist(bool lpis, int ret)
 	EXPECT(!gic_hand_over());
 	its_stage_level2(its, BASER_VPES, VPE);
 	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), new_vprop()), ret);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), ret ? 0 : BITS);
 }
 
 /* There are no vPEs unless they can be resident on all redistributors that have LPIs. */

@@ -94,7 +94,7 @@ static void up(void)
 	second = start_its(&cfg);
 	start_gic(ITS_GICV4_1, vpropbaser(its->tables[BASER_VPES]) | GICR_VPROPBASER_4_1_Z);
 	EXPECT(!gic_hand_over());
-	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_WITH_VPE_TABLE), NR_RDISTS);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), BITS);
 	vprop = test_turn_on(its_alloc_vprop(), VINTID);
 }
 
@@ -706,7 +706,7 @@ static void own_table(u64 val)
 	rdists[1]->vpropbaser ^= val ? rdists[0]->vpropbaser : 0;
 	val = rdists[1]->vpropbaser;
 	EXPECT(!gic_hand_over());
-	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_WITH_VPE_TABLE), NR_RDISTS - 1);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
 	EXPECT_EQ(rdists[1]->vpropbaser, val & ~GICR_VPROPBASER_4_1_VALID);
 	its_stage_level2(its, BASER_VPES, VPE);
 	vprop = its_alloc_vprop();
@@ -808,6 +808,7 @@ static void b15_mixed(void)
 	its_stage_level2(its, BASER_VPES, VPE);
 	vprop = its_alloc_vprop();
 	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), vprop), -EINVAL);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
 
 	/* The other way round */
 	machine_reset();
@@ -818,6 +819,7 @@ static void b15_mixed(void)
 	its_stage_level2(its, BASER_VPES, VPE);
 	vprop = its_alloc_vprop();
 	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), vprop), -EINVAL);
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
 
 	/* ITSs of both */
 	machine_reset();

@@ -415,7 +415,8 @@ bool rdists_drive(phys_addr_t phys, u64 size)
  *
  * Those without LPIs do not matter.
  *
- * Return: false if one is of another version, or has a table of vPEs that no ITS has.
+ * Return: false if one has no virtual LPIs, those of another version, or a table of vPEs
+ *	   that no ITS has.
  */
 bool rdists_support_vpes(bool v4_1)
 {
@@ -424,7 +425,8 @@ bool rdists_support_vpes(bool v4_1)
 	for (i = 0; i < nr_hyp_rdists; i++) {
 		const struct hyp_rdist *rdist = &hyp_rdists[i];
 
-		if (rdist->lpis && (rdist_is_v4_1(rdist) != v4_1 || rdist->vpe_table != v4_1))
+		if (rdist->lpis && (!(rdist->typer & GICR_TYPER_VLPIS) ||
+				    rdist_is_v4_1(rdist) != v4_1 || rdist->vpe_table != v4_1))
 			return false;
 	}
 
@@ -558,13 +560,8 @@ static int rdist_adopt_vlpis(struct hyp_rdist *rdist)
 	void __iomem *vlpi_base = rdist->base + RDIST_VLPI_BASE;
 	u64 vpropbaser;
 
-	if (!(rdist->typer & GICR_TYPER_VLPIS)) {
-		/* No vPE can be resident on it: no address is good for the table of one. */
-		if (rdist->lpis)
-			rdists_vlpi_addr_bits = 0;
-
+	if (!(rdist->typer & GICR_TYPER_VLPIS))
 		return 0;
-	}
 
 	if (gicr_read_vpendbaser(vlpi_base + GICR_VPENDBASER) &
 	    (GICR_VPENDBASER_Valid | GICR_VPENDBASER_Dirty))
@@ -813,8 +810,6 @@ u64 __pkvm_rdists_stat(u32 nr)
 			val += !!rdist->base;
 		else if (nr == PKVM_RDISTS_WITH_LPIS)
 			val += rdist->lpis;
-		else if (nr == PKVM_RDISTS_WITH_VPE_TABLE)
-			val += rdist->lpis && rdist->vpe_table;
 		else if (nr == PKVM_RDISTS_WRITES)
 			val += READ_ONCE(rdist->nr_writes);
 		else if (nr == PKVM_RDISTS_WRITES_IGNORED)
@@ -823,7 +818,9 @@ u64 __pkvm_rdists_stat(u32 nr)
 			val += rdists_pending_pages(rdist->propbaser);
 	}
 
-	if (nr == PKVM_RDISTS_HELD_PAGES && hyp_rdists)
+	if (nr == PKVM_RDISTS_VINTID_BITS)
+		val = vpes_intid_bits();
+	else if (nr == PKVM_RDISTS_HELD_PAGES && hyp_rdists)
 		val += rdists_state_pages + vpes_held_pages();
 
 	return val;

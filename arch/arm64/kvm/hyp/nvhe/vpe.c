@@ -145,38 +145,55 @@ static void vpe_unlink(u64 vpeid, struct hyp_vpe *vpe)
 	WRITE_ONCE(hyp_vpes->by_id[vpeid], NULL);
 }
 
-/*
- * Can all that will use a vPE address its tables? Finds out how large they are. There are no
- * vPEs on a machine that has both versions.
+/**
+ * vpes_intid_bits - find out how many bits a vINTID has
+ *
+ * All ITSs and all redistributors must agree about what a vPE is. A VMOVP moves one everywhere,
+ * or on each ITS by a command of its own.
+ *
+ * Context: any, once the ITSs are active.
+ * Return: their number, 0 if this machine can have no vPEs.
  */
-static int vpe_check_tables(phys_addr_t vpt, phys_addr_t vprop, u32 *bits)
+u32 vpes_intid_bits(void)
 {
 	struct hyp_its *its;
+	u32 id, bits = 0;
 	u64 typer = 0;
-	u32 id;
 
-	*bits = 0;
+	if (!hyp_vpes)
+		return 0;
+
 	for (id = 0; (its = hyp_its_get(id)); id++) {
 		if (!its->active || !its->vpes)
 			continue;
 
-		/* A VMOVP moves a vPE everywhere, or on each ITS by a command of its own. */
-		if (*bits && (*bits != its->lpi_bits || (typer ^ its->typer) & GITS_TYPER_VMOVP))
-			return -EINVAL;
-
-		*bits = its->lpi_bits;
-		typer = its->typer;
 		if (!rdists_support_vpes(its_is_v4_1(its)) ||
-		    !its_drives(its, vpt, its_staging_vpt_size(*bits)) ||
-		    (its_is_v4_1(its) && !its_drives(its, vprop, BIT(*bits))))
-			return -EINVAL;
+		    (bits && (bits != its->lpi_bits || (typer ^ its->typer) & GITS_TYPER_VMOVP)))
+			return 0;
+
+		bits = its->lpi_bits;
+		typer = its->typer;
 	}
 
-	if (!*bits || !IS_ALIGNED(vpt, SZ_64K) || !PAGE_ALIGNED(vprop) ||
-	    !rdists_drive(vpt, its_staging_vpt_size(*bits)) || !rdists_drive(vprop, BIT(*bits)))
-		return -EINVAL;
+	return bits;
+}
 
-	return 0;
+/* Can all that will use a vPE address its tables? */
+static bool vpe_is_in_reach(phys_addr_t vpt, phys_addr_t vprop, u32 bits)
+{
+	struct hyp_its *its;
+	u32 id;
+
+	for (id = 0; (its = hyp_its_get(id)); id++) {
+		if (!its->active || !its->vpes)
+			continue;
+
+		if (!its_drives(its, vpt, its_staging_vpt_size(bits)) ||
+		    (its_is_v4_1(its) && !its_drives(its, vprop, BIT(bits))))
+			return false;
+	}
+
+	return rdists_drive(vpt, its_staging_vpt_size(bits)) && rdists_drive(vprop, BIT(bits));
 }
 
 /* The rows of the tables of vPEs stay with EL2, whatever becomes of the vPE. */
@@ -276,10 +293,11 @@ static void vpe_return_vpt(struct hyp_vpe *vpe)
  */
 int __pkvm_vpe_prepare(u64 vpeid, phys_addr_t vpt, phys_addr_t vprop)
 {
-	u32 bits;
+	u32 bits = vpes_intid_bits();
 	int ret;
 
-	if (!hyp_vpes || vpeid >= HYP_VPES_MAX)
+	if (!bits || vpeid >= HYP_VPES_MAX || !IS_ALIGNED(vpt, SZ_64K) || !PAGE_ALIGNED(vprop) ||
+	    !vpe_is_in_reach(vpt, vprop, bits))
 		return -EINVAL;
 
 	vpeid = array_index_nospec(vpeid, HYP_VPES_MAX);
@@ -289,9 +307,7 @@ int __pkvm_vpe_prepare(u64 vpeid, phys_addr_t vpt, phys_addr_t vprop)
 	if (hyp_vpes->by_id[vpeid])
 		goto unlock;
 
-	ret = vpe_check_tables(vpt, vprop, &bits);
-	if (!ret)
-		ret = vpe_take_level2(vpeid);
+	ret = vpe_take_level2(vpeid);
 	if (!ret)
 		ret = vpe_pin_vprop(vprop, bits);
 	if (ret)

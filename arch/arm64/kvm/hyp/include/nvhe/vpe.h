@@ -110,6 +110,7 @@ int __pkvm_vpe_is_pending(u64 vpeid, u32 vintid);
 
 void vpes_init(struct hyp_vpes *vpes);
 bool vpes_are_supported(void);
+u32 vpes_intid_bits(void);
 struct hyp_vpe *vpe_get(u64 vpeid);
 bool vpe_has_left(struct hyp_vpe *vpe);
 bool vpe_has_answered(struct hyp_rdist *rdist);
