@@ -52,6 +52,7 @@ enum its_vpes {
  * @addr_bits: number of address bits that registers, tables and commands keep, 0 for all
  * @vpes: its virtual LPIs
  * @vmovp: GICv4.0: one VMOVP moves a vPE on all ITSs
+ * @vmovp_list: GICv4.1: each ITS needs one, as those of GICv4.0 without @vmovp
  */
 struct its_model_config {
 	phys_addr_t	base;
@@ -67,6 +68,7 @@ struct its_model_config {
 	u32		addr_bits;
 	enum its_vpes	vpes;
 	bool		vmovp;
+	bool		vmovp_list;
 };
 
 /* What an entry of a table or an ITT stands for. Memory holds the number of the token. */

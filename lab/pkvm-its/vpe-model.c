@@ -77,8 +77,8 @@ u64 vpe_model_typer(const struct its_model *its)
 	case ITS_GICV4_0:
 		return GITS_TYPER_VLPIS | (its->cfg.vmovp ? GITS_TYPER_VMOVP : 0);
 	case ITS_GICV4_1:
-		return GITS_TYPER_VLPIS | GITS_TYPER_VMAPP | GITS_TYPER_VMOVP |
-		       FIELD_PREP(GITS_TYPER_SVPET, 1);
+		return GITS_TYPER_VLPIS | GITS_TYPER_VMAPP | FIELD_PREP(GITS_TYPER_SVPET, 1) |
+		       (its->cfg.vmovp_list ? 0 : GITS_TYPER_VMOVP);
 	default:
 		return 0;
 	}

@@ -834,6 +834,20 @@ static void b15_mixed(void)
 	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), vprop), -EINVAL);
 }
 
+/* ITSs that move a vPE together may wait for a command that EL2 would not let them have. */
+static void b15_without_vmovp(void)
+{
+	struct machine_config cfg = config();
+
+	cfg.its.vmovp_list = true;
+	its = start_its(&cfg);
+	start_gic(ITS_GICV4_1, vpropbaser(its->tables[BASER_VPES]));
+	EXPECT(!gic_hand_over());
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
+	its_stage_level2(its, BASER_VPES, VPE);
+	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), its_alloc_vprop()), -EINVAL);
+}
+
 static void b16_doorbell(void)
 {
 	struct cmd cmd;
@@ -929,6 +943,7 @@ const struct test vlpi41_tests[] = {
 	TEST(b13_rounds),
 	TEST(b15_other_version),
 	TEST(b15_mixed),
+	TEST(b15_without_vmovp),
 	TEST(b16_doorbell),
 	TEST(b17_not_mapped),
 	TEST(b19_teardown_reordered),

@@ -167,6 +167,10 @@ u32 vpes_intid_bits(void)
 		if (!its->active || !its->vpes)
 			continue;
 
+		/* They may wait for each other to get a VMOVP: see vpe_is_pending_elsewhere() */
+		if (its_is_v4_1(its) && !(its->typer & GITS_TYPER_VMOVP))
+			return 0;
+
 		if (!rdists_support_vpes(its_is_v4_1(its)) ||
 		    (bits && (bits != its->lpi_bits || (typer ^ its->typer) & GITS_TYPER_VMOVP)))
 			return 0;
