@@ -15,8 +15,7 @@
  *    zero and so are all bits in a new record (its_init_device()); that a bit and the number
  *    only change together, by one, is proved here;
  *  - RDbases have bits [51:16] alone: the hand-over checks that, which unit tests show;
- *  - the ITS has no vPEs, so that commands for virtual LPIs are refused: what EL2 makes of them
- *    is not proved;
+ *  - the ITS has no vPEs, so that commands for virtual LPIs are refused: prove_vcmd has those;
  *  - there are 4 DeviceIDs and 3 RDbases at most. The code compares with these numbers, and
  *    its only loop halves an interval.
  */
