@@ -674,6 +674,12 @@ static void behind_last(void)
 	gic.regions[0].size += SZ_256K;
 	gic_add_region(end + SZ_128K, 1, GICR_TYPER_PLPIS, 0);
 	expect_refused(-EINVAL);
+
+	/* Nor where the last redistributor ends, as if there were one row */
+	start();
+	gic.regions[0].size += SZ_256K;
+	gic_add_region(end, 1, GICR_TYPER_PLPIS, 0);
+	expect_refused(-EINVAL);
 }
 
 static void strides(void)
@@ -710,6 +716,13 @@ static void single(void)
 	machine_reset();
 	for (i = 0; i < RDIST_MAX_MODELS; i++)
 		add_single(RD_BASE + i * SZ_256K, GICR_TYPER_VLPIS);
+	EXPECT_EQ(gic_hand_over(), 0);
+	check_frames();
+
+	/* Of different sizes, without a gap */
+	machine_reset();
+	for (i = 0; i < 4; i++)
+		add_single(RD_BASE + i * SZ_128K, i == 3 ? GICR_TYPER_VLPIS : 0);
 	EXPECT_EQ(gic_hand_over(), 0);
 	check_frames();
 

@@ -615,19 +615,13 @@ static int rdists_adopt(struct gic_staging_desc *desc)
 	return 0;
 }
 
-/* Has its region room for more than this one? */
-static bool rdist_has_tail(const struct hyp_rdist *rdist)
-{
-	return rdist->end > rdist->phys + rdist->stride;
-}
-
 /* How many redistributors, from @first on, are alike and follow each other without a gap */
 static u32 rdists_in_row(const struct hyp_rdist *first)
 {
 	const struct hyp_rdist *next = first + 1, *end = hyp_rdists + nr_hyp_rdists;
 
 	while (next < end && next->stride == first->stride &&
-	       next->phys == next[-1].phys + first->stride && !rdist_has_tail(&next[-1]))
+	       next->phys == next[-1].phys + first->stride)
 		next++;
 
 	return next - first;
