@@ -248,7 +248,7 @@ void prove_vcmd(void)
 	if (!hyp_its_get(!id))
 		assume(elsewhere->state == HYP_VPE_UNUSED && !elsewhere->at);
 
-	memory = (struct device_memory) nondet_device_memory();
+	memory = nondet_device_memory();
 	assume((u32)memory.device.state <= HYP_ITS_DEVICE_UNMAPPED);
 	assume(memory.device.event_bits >= 1 && memory.device.event_bits <= 7);
 	assume(memory.device.nr_events && memory.device.nr_events < 64);
