@@ -138,18 +138,6 @@ static struct hyp_its_device *record(u64 dev_id)
 	return devices[dev_id];
 }
 
-static bool is_rdbase(u64 rdbase)
-{
-	unsigned int i;
-
-	for (i = 0; i < its.nr_rdbases; i++) {
-		if (rdbases[i] == rdbase)
-			return true;
-	}
-
-	return false;
-}
-
 void prove_cmd(void)
 {
 	u64 in[4] = { nondet_u64(), nondet_u64(), nondet_u64(), nondet_u64() }, out[4] = {};
@@ -292,9 +280,9 @@ void prove_cmd(void)
 	if (nr == 0x0a || nr == 0x0b || nr == 0x01 || nr == 0x09 || nr == 0x0d)
 		prove((out[2] & ICID) < its.nr_icids, "the ICID is in range");
 	if (nr == 0x05 || nr == 0x0e || (nr == 0x09 && (out[2] & VALID)))
-		prove(is_rdbase(out[2] & RDBASE), "the RDbase is known");
+		prove(is_rdbase(&its, out[2] & RDBASE), "the RDbase is known");
 	if (nr == 0x0e)
-		prove(is_rdbase(out[3] & RDBASE), "so is MOVALL's second one");
+		prove(is_rdbase(&its, out[3] & RDBASE), "so is MOVALL's second one");
 }
 
 /* The memory that its_staging_itt_size() has for record and map is enough for each EventID. */

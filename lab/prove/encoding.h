@@ -62,4 +62,16 @@ static bool names_device(u64 nr)
 	       nr == 0x0c || nr == 0x0f;
 }
 
+static bool is_rdbase(const struct hyp_its *its, u64 rdbase)
+{
+	unsigned int i;
+
+	for (i = 0; i < its->nr_rdbases; i++) {
+		if (its->rdbases[i] == rdbase)
+			return true;
+	}
+
+	return false;
+}
+
 #endif /* __PROVE_ENCODING_H__ */

@@ -184,18 +184,6 @@ static void any_vpe(void)
 		assume((u32)vpe.maps[i].state <= HYP_VPE_SYNCED);
 }
 
-static bool is_rdbase(u64 rdbase)
-{
-	unsigned int i;
-
-	for (i = 0; i < its.nr_rdbases; i++) {
-		if (rdbases[i] == rdbase)
-			return true;
-	}
-
-	return false;
-}
-
 static bool is_doorbell(u64 intid)
 {
 	return intid == 1023 || (intid >= 8192 && intid < its.nr_lpis);
@@ -390,7 +378,7 @@ void prove_vcmd(void)
 	}
 
 	if ((nr == 0x29 && (out[2] & VALID)) || nr == 0x22) {
-		prove(is_rdbase(rdbase), "the RDbase is known");
+		prove(is_rdbase(&its, rdbase), "the RDbase is known");
 		prove(!vpe.resident || rdist_rdbase(vpe.rdist, its.typer) == rdbase,
 		      "a vPE is mapped where it is resident");
 	}

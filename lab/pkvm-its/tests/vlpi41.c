@@ -796,6 +796,15 @@ static void b15_other_version(void)
 	ACCEPT_AS(its, cmd, vunmapp(VPE, true));
 }
 
+/* The redistributors are confined, and there are no vPEs. */
+static void expect_no_vpes(void)
+{
+	EXPECT(!gic_hand_over());
+	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
+	its_stage_level2(its, BASER_VPES, VPE);
+	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), its_alloc_vprop()), -EINVAL);
+}
+
 static void b15_mixed(void)
 {
 	struct machine_config cfg = config();
@@ -804,22 +813,14 @@ static void b15_mixed(void)
 	cfg.its.vpes = ITS_GICV4_0;
 	its = start_its(&cfg);
 	start_gic(ITS_GICV4_1, vpropbaser(its->tables[BASER_VPES]));
-	EXPECT(!gic_hand_over());
-	its_stage_level2(its, BASER_VPES, VPE);
-	vprop = its_alloc_vprop();
-	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), vprop), -EINVAL);
-	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
+	expect_no_vpes();
 
 	/* The other way round */
 	machine_reset();
 	cfg = config();
 	its = start_its(&cfg);
 	start_gic(ITS_GICV4_0, BITS - 1);
-	EXPECT(!gic_hand_over());
-	its_stage_level2(its, BASER_VPES, VPE);
-	vprop = its_alloc_vprop();
-	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), vprop), -EINVAL);
-	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
+	expect_no_vpes();
 
 	/* ITSs of both */
 	machine_reset();
@@ -827,11 +828,8 @@ static void b15_mixed(void)
 	cfg.its.vpes = ITS_GICV4_0;
 	second = start_its(&cfg);
 	start_gic(ITS_GICV4_1, vpropbaser(its->tables[BASER_VPES]));
-	EXPECT(!gic_hand_over());
-	its_stage_level2(its, BASER_VPES, VPE);
 	its_stage_level2(second, BASER_VPES, VPE);
-	vprop = its_alloc_vprop();
-	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), vprop), -EINVAL);
+	expect_no_vpes();
 }
 
 /* ITSs that move a vPE together may wait for a command that EL2 would not let them have. */
@@ -842,10 +840,7 @@ static void b15_without_vmovp(void)
 	cfg.its.vmovp_list = true;
 	its = start_its(&cfg);
 	start_gic(ITS_GICV4_1, vpropbaser(its->tables[BASER_VPES]));
-	EXPECT(!gic_hand_over());
-	EXPECT_EQ(__pkvm_rdists_stat(PKVM_RDISTS_VINTID_BITS), 0);
-	its_stage_level2(its, BASER_VPES, VPE);
-	EXPECT_EQ(__pkvm_vpe_prepare(VPE, its_alloc_vpt(), its_alloc_vprop()), -EINVAL);
+	expect_no_vpes();
 }
 
 static void b16_doorbell(void)

@@ -174,7 +174,7 @@ static bool rdist_write_lpir(struct hyp_rdist *rdist, u64 reg, u64 val, u64 mask
 	if (!(mask & GICR_INVLPIR_INTID) || !rdist->lpis || !rdist_has_lpir(rdist, reg))
 		return false;
 
-	/* Else the LPIs of the host would keep GICR_SYNCR.Busy set, and a vPE in use. */
+	/* Look before the write, which may be for an LPI of the host and set GICR_SYNCR.Busy. */
 	vpe_has_answered(rdist);
 
 	if (!(val & GICR_INVLPIR_V))

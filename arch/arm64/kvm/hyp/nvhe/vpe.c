@@ -167,7 +167,10 @@ u32 vpes_intid_bits(void)
 		if (!its->active || !its->vpes)
 			continue;
 
-		/* They may wait for each other to get a VMOVP: see vpe_is_pending_elsewhere() */
+		/*
+		 * These ITSs wait for each other to get a VMOVP. It is refused to the second
+		 * until the first has executed it: see vpe_is_pending_elsewhere().
+		 */
 		if (its_is_v4_1(its) && !(its->typer & GITS_TYPER_VMOVP))
 			return 0;
 
@@ -381,7 +384,7 @@ static void rdist_restore_idbits(const struct hyp_rdist *rdist)
  */
 static bool rdist_scrub(struct hyp_rdist *rdist)
 {
-	/* Without power it has nothing in its caches, but is still where the vPE is resident. */
+	/* One that lost power is clean, but the vPE is resident there until the host ends that. */
 	if (rdist_has_resident(rdist) || !rdist_is_clean(rdist))
 		return false;
 
@@ -474,7 +477,7 @@ static void rdist_keep_idai(const struct hyp_rdist *rdist)
 	hyp_spin_unlock(&vpe->lock);
 }
 
-/* GICv4.1: has it the table of vPEs? Power may have been lost. */
+/* GICv4.1: does it have the table of vPEs? It may have lost power. */
 static bool rdist_has_vpe_table(const struct hyp_rdist *rdist)
 {
 	void __iomem *reg = rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER;
@@ -611,13 +614,13 @@ bool vpe_has_answered(struct hyp_rdist *rdist)
 }
 
 /**
- * vpe_ask - check that a redistributor may be asked about a vPE
+ * vpe_ask - check that a redistributor may be asked about a vPE, and note that it is
  * @rdist: the redistributor
  * @vpeid: vPEID, from the host
  *
  * Context: hyp_rdist::lock held, up to the write that asks.
- * Return: true if the vPE is mapped to it, on a GICv4.1 that has the table of vPEs, and it is
- *	   busy with no other.
+ * Return: true if the redistributor is one of a GICv4.1, has the table of vPEs and is not Busy,
+ *	   and the vPE is mapped to it.
  */
 bool vpe_ask(struct hyp_rdist *rdist, u64 vpeid)
 {

@@ -38,8 +38,8 @@ struct hyp_vpe;
  * @vpe_table:	GICv4.1: @vpropbaser has the table of vPEs of an ITS
  * @vpe:	the vPE that was resident here last, and that the virtual LPI frame still has
  *		the address of, or the vPEID; or NULL
- * @asked:	GICv4.1: the vPE that the host invalidates at, or asks about its vSGIs, until
- *		that is known to be done; or NULL
+ * @asked:	GICv4.1: the vPE of the last write to GICR_INVLPIR, GICR_INVALLR or GICR_VSGIR,
+ *		until the redistributor is seen not to be Busy; or NULL
  * @nr_writes:	writes that trapped
  * @nr_ignored:	those without effect
  */
