@@ -45,7 +45,7 @@ help:
 	@echo '  make distclean  remove build/ and the download cache; commits in build/linux are lost'
 	@echo
 	@echo '  CPU=max             max and neoverse-n1 run pKVM in hVHE, cortex-a57 in nVHE'
-	@echo '  GIC=3               3 or 4'
+	@echo '  GIC=3               3 or 4 (make run: 4)'
 	@echo '  QEMU=10.0           10.0 or 11.1 (fetched from Debian, not installed), or the path of a qemu-system-aarch64'
 	@echo '  SMP=4  MEM=1024     CPUs and MiB of the machine'
 	@echo '  CONFIG=base         base; debug: with lockdep, KASAN, UBSAN and PREEMPT_RT; bench: without checks'

@@ -67,12 +67,12 @@ bool its_may_be_staged(void)
 }
 
 /**
- * its_staging_alloc - allocate zeroed memory to share with the hypervisor
+ * its_staging_alloc - allocate zeroed memory for the hand-over
  * @node: NUMA node to prefer
  * @size: bytes
  *
- * Memory is shared by the page, so whatever else a page holds would be shared as
- * well: this always allocates whole pages.
+ * Most of it is shared with the hypervisor, by the page, and so would be whatever else
+ * a page holds: this always allocates whole pages.
  *
  * Context: process context, may sleep.
  * Return: the memory, or NULL.
@@ -208,6 +208,7 @@ static void its_staging_describe(struct its_node *its, struct its_staging_desc *
 	desc->queue = virt_to_phys(staging->queue);
 	desc->queue_noncoherent = its->flags & ITS_FLAGS_CMDQ_NEEDS_FLUSHING;
 	desc->lpi_bits = its_lpi_bits();
+	desc->vpeid_bits = its_vpeid_bits();
 	desc->addr_bits = min(its->addr_bits, its_addr_bits());
 	desc->vlpi_rdbase_offset = its->vlpi_redist_offset;
 

@@ -160,6 +160,7 @@ static inline u32 its_cmds_done(u32 posted, u32 creadr)
 extern struct list_head its_nodes;
 
 u32 its_lpi_bits(void);
+u32 its_vpeid_bits(void);
 u32 its_addr_bits(void);
 
 void *its_staging_alloc(int node, size_t size);
@@ -210,7 +211,7 @@ static inline bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser)
  * its_is_staged - check whether a hypervisor owns what this ITS reads and writes
  * @its: the ITS
  *
- * Context: the ITS's dev_alloc_lock or its lock held.
+ * Context: any. Changes while the ITS's dev_alloc_lock and its lock are held.
  * Return: true if it has been handed over.
  */
 static inline bool its_is_staged(struct its_node *its)
@@ -222,7 +223,7 @@ static inline bool its_is_staged(struct its_node *its)
  * its_posts_by_call - check how commands are posted
  * @its: the ITS
  *
- * Context: the ITS's lock held.
+ * Context: the ITS's lock held, or only one CPU running.
  * Return: true to call its_staging_ops::post instead of writing GITS_CWRITER: the ITS has
  * been handed over, and writes may not reach the hypervisor yet.
  */

@@ -270,12 +270,12 @@ static bool is_idle(void)
 	return its->model->creadr == its->model->cwriter;
 }
 
-/* Is there something that EL2 has not seen take effect, and never will if the queue begins anew? */
+/* Is there something that EL2 has not seen executed, and never will if the queue begins anew? */
 static bool would_lose(void)
 {
 	const struct hyp_its *el2 = el2_its(its->id);
 
-	return el2->nr_synced != el2->nr_committed;
+	return el2->done != el2->next;
 }
 
 static void write_register(u64 offset, u64 val, unsigned int size)
@@ -1013,14 +1013,17 @@ static u8 get_table(struct machine_table *table)
 static void get_config(struct machine_config *cfg)
 {
 	static const u32 dev_bits[] = { 16, 8, 20, 5 };
-	u8 kind = get8();
+	u8 kind = get8(), collections;
 
 	*cfg = machine_default;
 	get_table(&cfg->devices);
-	if (get_table(&cfg->collections) & 0x40)
+	collections = get_table(&cfg->collections);
+	if (collections & 0x40) {
 		cfg->its.vpes = ITS_GICV4_1;
-	else if (cfg->collections.indirect)
+		cfg->its.vpeid_bits = collections & 1 ? 16 : 2;
+	} else if (cfg->collections.indirect) {
 		cfg->its.vpes = ITS_GICV4_0;
+	}
 	cfg->collections.indirect = false;
 	cfg->vpes = cfg->devices;
 	cfg->its.dev_bits = dev_bits[kind % 4];

@@ -43,6 +43,7 @@ enum its_vpes {
  * @dev_bits: number of DeviceID bits
  * @event_bits: number of EventID bits
  * @lpi_bits: number of INTID bits of the redistributors
+ * @vpeid_bits: number of vPEID bits of the redistributors, and of this ITS
  * @ite_size: bytes per entry of an ITT, 1 to 16
  * @pta: RDbases are addresses
  * @vlpi_rdbase_offset: what RDbases in commands for vPEs are too large by
@@ -59,6 +60,7 @@ struct its_model_config {
 	u32		dev_bits;
 	u32		event_bits;
 	u32		lpi_bits;
+	u32		vpeid_bits;
 	u32		ite_size;
 	bool		pta;
 	u32		vlpi_rdbase_offset;

@@ -24,6 +24,7 @@ const struct machine_config machine_default = {
 		.dev_bits	= 16,
 		.event_bits	= 16,
 		.lpi_bits	= 16,
+		.vpeid_bits	= 16,
 		.ite_size	= 12,
 		.nr_rdbases	= 4,
 	},
@@ -52,6 +53,7 @@ const struct machine_config machine_default = {
 /* Has the test a word in what EL2 is told and gets? */
 void (*its_edit_desc)(struct its_staging_desc *desc);
 u64 its_state_pages;
+phys_addr_t its_records;
 
 struct host_gic gic;
 
@@ -68,6 +70,7 @@ void machine_reset(void)
 	memset(&gic, 0, sizeof(gic));
 	its_edit_desc = NULL;
 	its_state_pages = 0;
+	its_records = 0;
 	nr_hosts = 0;
 	next_low = MEM_LOW;
 	next_high = MEM_HIGH;
@@ -225,6 +228,7 @@ static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
 	desc->queue_noncoherent = its->cfg.its.nc;
 	desc->addr_bits = its->addr_bits;
 	desc->lpi_bits = its->cfg.its.lpi_bits;
+	desc->vpeid_bits = its->cfg.its.vpeid_bits;
 	desc->vlpi_rdbase_offset = its->cfg.its.vlpi_rdbase_offset;
 	desc->nr_rdbases = its->cfg.its.nr_rdbases;
 	for (i = 0; i < desc->nr_rdbases; i++)
@@ -249,10 +253,10 @@ void expect_state(phys_addr_t phys, u64 nr_pages, bool is_state)
 
 int its_register(struct host_its *its)
 {
-	u64 size, nr_pages, i;
+	u64 size, nr_pages, nr_records, i;
 	static u64 buf[SZ_64K / sizeof(u64)];
 	struct its_staging_desc *desc = (void *)buf;
-	phys_addr_t state;
+	phys_addr_t state, records = its_records;
 	int id;
 
 	memset(buf, 0, sizeof(buf));
@@ -260,9 +264,14 @@ int its_register(struct host_its *its)
 	if (its_edit_desc)
 		its_edit_desc(desc);
 
-	size = ALIGN(sizeof(struct hyp_its) +
-		     struct_size(desc, rdbases, its->cfg.its.nr_rdbases), sizeof(u64));
-	size += pkvm_its_flat_records_size(desc);
+	size = pkvm_its_flat_records_size(desc);
+	nr_records = size >> PAGE_SHIFT;
+	if (nr_records && !records) {
+		records = host_alloc(size, PAGE_SIZE);
+		mem_host_fill(records, size, ~0ULL);
+	}
+
+	size = sizeof(struct hyp_its) + struct_size(desc, rdbases, its->cfg.its.nr_rdbases);
 	nr_pages = its_state_pages ?: ALIGN(size, PAGE_SIZE) >> PAGE_SHIFT;
 	state = host_alloc(nr_pages << PAGE_SHIFT, PAGE_SIZE);
 	mem_host_fill(state, nr_pages << PAGE_SHIFT, ~0ULL);
@@ -273,13 +282,15 @@ int its_register(struct host_its *its)
 		mem_host_write(state + sizeof(struct hyp_its) + i * sizeof(u64), buf[i]);
 
 	expect_state(state, nr_pages, true);
-	id = __pkvm_its_register(hyp_phys_to_pfn(state), nr_pages);
+	expect_state(records, nr_records, true);
+	id = __pkvm_its_register(hyp_phys_to_pfn(state), nr_pages, hyp_phys_to_pfn(records));
 	expect_state(state, nr_pages, false);
+	expect_state(records, nr_records, false);
 	if (id < 0)
 		return id;
 
 	its->id = id;
-	its->nr_state = nr_pages;
+	its->nr_state = nr_pages + nr_records;
 	its->staging_queue = desc->queue;
 
 	return 0;

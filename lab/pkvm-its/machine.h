@@ -73,7 +73,7 @@ struct cmd {
  * @staging_queue: the staging queue
  * @next: slot of the host's next command
  * @addr_bits: number of address bits that the driver has found the ITS to keep
- * @nr_state: pages donated for EL2's state, except for records
+ * @nr_state: pages donated for EL2's state, except for records of devices
  */
 struct host_its {
 	struct machine_config	cfg;
@@ -107,6 +107,8 @@ struct host_its *its_start(const struct machine_config *cfg);
 extern void (*its_edit_desc)(struct its_staging_desc *desc);
 /* How many pages EL2 gets for its state, if not as many as it takes */
 extern u64 its_state_pages;
+/* Where EL2 gets room for records of devices without level-2 pages, if not where it should */
+extern phys_addr_t its_records;
 
 int its_hand_over(struct host_its *its);
 int its_register(struct host_its *its);

@@ -5,7 +5,7 @@
  *
  * A virtual pending table begins with 1 KiB whose format is the implementation's own. Here
  * its first word tells where the table is, once a redistributor has had it. What has been
- * written there by anybody else is noticed when a vPE becomes resident.
+ * written there by anything else is noticed when a vPE becomes resident.
  *
  * An unconfined GIC uses the host's memory, and no other. A confined one uses pending tables
  * that EL2 owns, and property tables that the host shares and EL2 has pinned.
@@ -471,6 +471,9 @@ static bool do_vmapp(struct its_model *its, const u64 *cmd)
 		   GENMASK_ULL(47, 32) | (v4_1 ? GENMASK_ULL(31, 0) : 0),
 		   BIT_ULL(63) | GENMASK_ULL(51, 16), GENMASK_ULL(51, 16) | GENMASK_ULL(4, 0));
 
+	/* IHI 0069, GICD_TYPER2.VID: upper bits may be ignored, here or elsewhere. */
+	if (vpeid >> its->cfg.vpeid_bits)
+		mem_fail("vPE %u is one of %u bits for a redistributor", vpeid, its->cfg.vpeid_bits);
 	if (!read_vpe(its, find_baser(its, GITS_BASER_TYPE_VCPU), vpeid, &old, &where))
 		return false;
 	if (!valid)

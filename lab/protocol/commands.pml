@@ -88,7 +88,6 @@ byte record[NDEVS];
 byte record_itt[NDEVS];
 byte record_wait[NDEVS];
 byte next, done;
-bool all_synced;		/* hyp_its::nr_synced == hyp_its::nr_committed */
 byte slot_cmd[QUEUE], slot_dev[QUEUE], slot_itt[QUEUE];
 
 /* The hardware */
@@ -116,7 +115,6 @@ inline consume(seen)
 	d_step {
 		do
 		:: done != seen && BETWEEN(done, seen) <= BETWEEN(done, next) ->
-			all_synced = (NEXT(done) == next && slot_cmd[done] == SYNC);
 #ifndef FAULT_NO_SCRUB
 			slot_cmd[done] = SYNC; slot_dev[done] = 0; slot_itt[done] = 0;
 #endif
@@ -139,7 +137,6 @@ inline commit(cmd, dev, page)
 	d_step {
 		slot_cmd[next] = cmd; slot_dev[next] = dev; slot_itt[next] = page;
 		next = NEXT(next);
-		all_synced = false;
 		for (i : 0 .. NDEVS - 1) {
 			if
 			:: cmd == SYNC && record[i] == UNMAPPED && record_wait[i] == NO_SYNC ->
@@ -241,16 +238,22 @@ inline reclaim(dev)
 
 /*
  * its.c: its_empty_queue(). Commands that have not been executed never will be. GITS_CREADR is
- * of no use here: some of them may have been executed since it was last believed. So unless
- * all are known to have been, the memory of each device that is unmapped stays with EL2.
+ * of no use here: some of them may have been executed since it was last believed. The memory of
+ * a device whose unmap is one of them stays with EL2. If only the SYNC behind it is, another one
+ * will do.
  */
+#define IS_LOST(dev, slot) \
+	(BETWEEN(done, slot) < BETWEEN(done, next) && \
+	 slot_cmd[slot] == UNMAPD && slot_dev[slot] == dev)
+#define LOST(dev) \
+	(IS_LOST(dev, 0) || IS_LOST(dev, 1) || IS_LOST(dev, 2) || IS_LOST(dev, QUEUE - 1))
 inline empty_queue()
 {
 	d_step {
 		for (i : 0 .. NDEVS - 1) {
 			if
 #ifdef FAULT_RESET
-			:: record[i] == UNMAPPED && !all_synced -> record_wait[i] = 0
+			:: record[i] == UNMAPPED -> record_wait[i] = 0
 #else
 #ifdef FAULT_RESET_WAITS
 			/* A SYNC that follows is taken for one behind the unmap. */
@@ -260,7 +263,9 @@ inline empty_queue()
 			/* Whether all commands had been executed or not */
 			:: record[i] == UNMAPPED -> record_wait[i] = NEVER
 #else
-			:: record[i] == UNMAPPED && !all_synced -> record_wait[i] = NEVER
+			:: record[i] == UNMAPPED && LOST(i) -> record_wait[i] = NEVER
+			:: record[i] == UNMAPPED && !LOST(i) && record_wait[i] > 0 &&
+			   record_wait[i] < NEVER -> record_wait[i] = NO_SYNC
 #endif
 #endif
 #endif

@@ -147,13 +147,15 @@ void prove_registers(void)
 	u64 offset = nondet_u64(), val = nondet_u64(), nr = nondet_u64(), committed_ctlr;
 	unsigned int size = nondet_bool() ? 4 : 8, i = nondet_u8() % 4;
 	u32 slot = nondet_u8() % NR_CMDS;
-	bool was_lost;
+	bool was_lost, was_pending;
 
 	any_its();
 	assume(offset < SZ_64K && offset % size == 0 && ALIGN_DOWN(offset, 8) != GITS_CWRITER);
 	assume(size == 8 || val <= GENMASK(31, 0));
 	hw.bases_read_well = true;
 	was_lost = nr >= its.lost_from && nr < its.lost_to;
+	was_pending = nr < its.nr_committed &&
+		      nr >= its.nr_committed - distance(its.done, its.next);
 
 	its_guard_write(&its, offset, val, size);
 
@@ -184,10 +186,12 @@ void prove_registers(void)
 		      "the queue begins anew, with no command");
 		prove(is_scrubbed(slot), "each slot holds a SYNC");
 		prove(!was_lost || its_may_be_lost(&its, nr), "what is lost stays so");
-		prove(nr < its_was.nr_synced || nr >= its_was.nr_committed ||
-		      its_may_be_lost(&its, nr), "what may not have been executed is lost");
-		prove(its_was.nr_synced != its_was.nr_committed || was_lost ||
-		      !its_may_be_lost(&its, nr), "nothing is lost if all had been executed");
+		prove(!was_pending || its_may_be_lost(&its, nr),
+		      "what may not have been executed is lost");
+		prove(was_pending || its_was.lost_to || !its_may_be_lost(&its, nr),
+		      "... and nothing else, the first time");
+		prove(its_was.next != its_was.done || was_lost || !its_may_be_lost(&its, nr),
+		      "nothing is lost if all had been executed");
 		return;
 	}
 

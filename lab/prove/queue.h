@@ -117,8 +117,7 @@ static bool queue_holds(void)
 
 	return its.nr_committed >= nr &&
 	       its.nr_synced <= its.nr_committed - nr &&
-	       its.lost_from <= its.nr_synced && its.lost_from <= its.lost_to &&
-	       its.lost_to <= its.nr_committed;
+	       its.lost_from <= its.lost_to && its.lost_to <= its.nr_committed - nr;
 }
 
 static void any_its(void)

@@ -30,11 +30,15 @@
  * @base:	physical address of the control frame
  * @state:	memory given to EL2 for its state
  * @state_size:	size of @state in bytes
+ * @records:	memory given to EL2 for what it knows of devices, or NULL if there are level-2 pages
+ * @records_size: size of @records in bytes
  */
 struct pkvm_its {
 	phys_addr_t	base;
 	void		*state;
 	size_t		state_size;
+	void		*records;
+	size_t		records_size;
 };
 
 enum pkvm_its_policy {
@@ -66,6 +70,13 @@ static int __init early_protected_its_cfg(char *arg)
 }
 early_param("kvm-arm.protected_its", early_protected_its_cfg);
 
+static void pkvm_its_free(struct pkvm_its *its)
+{
+	if (its->records)
+		free_pages_exact(its->records, its->records_size);
+	free_pages_exact(its->state, its->state_size);
+}
+
 static int pkvm_its_register(const struct its_staging_desc *desc)
 {
 	size_t desc_size = struct_size(desc, rdbases, desc->nr_rdbases);
@@ -76,18 +87,29 @@ static int pkvm_its_register(const struct its_staging_desc *desc)
 		return -ENOSPC;
 
 	its->base = desc->base;
-	its->state_size = PAGE_ALIGN(ALIGN(PKVM_HYP_ITS_SIZE + desc_size, sizeof(u64)) +
-				     pkvm_its_flat_records_size(desc));
-	its->state = alloc_pages_exact(its->state_size, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	its->state_size = PAGE_ALIGN(PKVM_HYP_ITS_SIZE + desc_size);
+	its->state = alloc_pages_exact(its->state_size, GFP_KERNEL | __GFP_ZERO);
 	if (!its->state)
 		return -ENOMEM;
+
+	/* No larger than the device table, which may be as large as an allocation can be */
+	its->records_size = pkvm_its_flat_records_size(desc);
+	its->records = NULL;
+	if (its->records_size) {
+		its->records = alloc_pages_exact(its->records_size, GFP_KERNEL | __GFP_ZERO);
+		if (!its->records) {
+			pkvm_its_free(its);
+			return -ENOMEM;
+		}
+	}
 
 	memcpy(its->state + PKVM_HYP_ITS_SIZE, desc, desc_size);
 
 	id = kvm_call_hyp_nvhe(__pkvm_its_register, page_to_pfn(virt_to_page(its->state)),
-			       its->state_size >> PAGE_SHIFT);
+			       its->state_size >> PAGE_SHIFT,
+			       its->records ? page_to_pfn(virt_to_page(its->records)) : 0);
 	if (id < 0)
-		free_pages_exact(its->state, its->state_size);
+		pkvm_its_free(its);
 	else
 		nr_pkvm_itss++;
 
@@ -99,7 +121,7 @@ static void pkvm_its_unregister(int id)
 	if (WARN_ON(kvm_call_hyp_nvhe(__pkvm_its_unregister, id)))
 		return;
 
-	free_pages_exact(pkvm_itss[id].state, pkvm_itss[id].state_size);
+	pkvm_its_free(&pkvm_itss[id]);
 	nr_pkvm_itss--;
 }
 

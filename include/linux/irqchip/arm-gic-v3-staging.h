@@ -134,6 +134,7 @@ struct its_staging_table {
  * @addr_bits:	number of address bits that the ITS drives. Higher ones
  *		are ignored or truncated
  * @lpi_bits:	number of INTID bits that the LPI tables cover
+ * @vpeid_bits:	number of vPEID bits, at most 16
  * @tables:	the tables, indexed like GITS_BASER<n>
  * @vlpi_rdbase_offset: what the ITS wants to have added to an RDbase in commands for vPEs;
  *		0 unless it has a quirk
@@ -150,6 +151,7 @@ struct its_staging_desc {
 	bool				queue_noncoherent;
 	u32				addr_bits;
 	u32				lpi_bits;
+	u32				vpeid_bits;
 	struct its_staging_table	tables[GITS_BASER_NR_REGS];
 	u32				vlpi_rdbase_offset;
 	u32				nr_rdbases;

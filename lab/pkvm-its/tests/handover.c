@@ -400,15 +400,15 @@ static void memory_itself(void)
 
 	start(&machine_default);
 	page = host_alloc(PAGE_SIZE, PAGE_SIZE);
-	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), 0), -EINVAL);
-	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), SZ_1M + 1), -EINVAL);
-	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), BIT_ULL(63)), -EINVAL);
-	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), SZ_1M), -EPERM);
-	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(NO_MEMORY), 1), -EPERM);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), 0, 0), -EINVAL);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), SZ_1M + 1, 0), -EINVAL);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), BIT_ULL(63), 0), -EINVAL);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), SZ_1M, 0), -EPERM);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(NO_MEMORY), 1, 0), -EPERM);
 	expect_nothing_held();
 
 	EXPECT(mem_give_guest(page));
-	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), 1), -EPERM);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), 1, 0), -EPERM);
 	expect_nothing_held();
 }
 
@@ -427,15 +427,15 @@ static void fill_with_rdbases(struct its_staging_desc *desc)
 		desc->rdbases[i] = i << 16;
 }
 
-static void check_state_size(const struct machine_config *cfg, u64 records)
+static void check_state_size(const struct machine_config *cfg)
 {
 	u64 header = sizeof(struct hyp_its) + sizeof(struct its_staging_desc);
-	u64 nr_pages = (header + records + PAGE_SIZE - 1) / PAGE_SIZE;
-	u64 overs[] = { 0, 1, records / 8, records / 8 + 1, SZ_64K };
+	u64 nr_pages = (header + PAGE_SIZE - 1) / PAGE_SIZE;
+	const u64 overs[] = { 0, 1, SZ_64K };
 	unsigned int i;
 	int ret;
 
-	nr_fitting = (nr_pages * PAGE_SIZE - header - records) / sizeof(u64);
+	nr_fitting = (nr_pages * PAGE_SIZE - header) / sizeof(u64);
 
 	for (i = 0; i < ARRAY_SIZE(overs); i++) {
 		start(cfg);
@@ -449,26 +449,53 @@ static void check_state_size(const struct machine_config *cfg, u64 records)
 	}
 }
 
-/* Devices are recorded in there if there are no level-2 pages for that. */
 static void state_size(void)
 {
 	struct machine_config cfg = machine_default;
 
-	check_state_size(&cfg, 0);
+	check_state_size(&cfg);
 	cfg.devices.indirect = false;
-	check_state_size(&cfg, SZ_64K / cfg.devices.entry_size * sizeof(u64));
+	check_state_size(&cfg);
+}
+
+static void check_records(const struct machine_config *cfg, u64 nr_ids)
+{
+	const u64 size = ALIGN(nr_ids * sizeof(u64), PAGE_SIZE);
+	phys_addr_t last;
+
+	start(cfg);
+	its_records = NO_MEMORY;
+	EXPECT_EQ(its_register(its), -EPERM);
+	expect_nothing_held();
+
+	its_records = host_alloc(size, PAGE_SIZE);
+	last = its_records + size - PAGE_SIZE;
+	EXPECT(mem_give_guest(last));
+	EXPECT_EQ(its_register(its), -EPERM);
+	expect_nothing_held();
+
+	/* They are given back with the rest. */
+	its_records = 0;
+	its_edit_desc = queue_no_memory;
+	EXPECT_EQ(its_register(its), -EPERM);
+	expect_nothing_held();
+
+	its_edit_desc = NULL;
+	EXPECT(!its_hand_over(its));
+	test_prepare(its, nr_ids - 1, EVENT_BITS);
+	its_check_held(its);
+}
+
+/* Devices are recorded in memory of its own if there are no level-2 pages for that. */
+static void records(void)
+{
+	struct machine_config cfg = machine_default;
+
+	cfg.devices.indirect = false;
+	check_records(&cfg, SZ_64K / cfg.devices.entry_size);
 	cfg.devices.nr_pages = 0;
 	cfg.its.dev_bits = 12;
-	check_state_size(&cfg, BIT(12) * sizeof(u64));
-
-	/* A page too few */
-	cfg.its.dev_bits = 16;
-	start(&cfg);
-	its_state_pages = BIT(16) * sizeof(u64) / PAGE_SIZE;
-	EXPECT_EQ(its_register(its), -EINVAL);
-	expect_nothing_held();
-	its_state_pages++;
-	EXPECT(!its_register(its));
+	check_records(&cfg, BIT(12));
 }
 
 /*
@@ -1359,6 +1386,7 @@ const struct test handover_tests[] = {
 	TEST(collections_of_two_levels),
 	TEST(memory_itself),
 	TEST(state_size),
+	TEST(records),
 	TEST(quirk_device_bits),
 	TEST(quirk_itt_entries),
 	TEST(no_device_table),

@@ -40,7 +40,7 @@ static void ids(void)
 	its_check_held(its);
 }
 
-/* Before the activation there is nothing to be had. */
+/* Before the activation no hypercall gives anything. */
 static void not_active(void)
 {
 	phys_addr_t itt;

@@ -662,6 +662,18 @@ static void idai(void)
 	EXPECT(rdists[1]->vpendbaser & GICR_VPENDBASER_IDAI);
 }
 
+/* A reclaim that fails leaves it known what the redistributor has said. */
+static void idai_reclaim(void)
+{
+	start_vpe();
+	EXPECT(load(rdists[0]));
+	put(rdists[0]);
+	rdists[0]->vpendbaser |= GICR_VPENDBASER_IDAI;
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+	EXPECT(load(rdists[0]));
+	EXPECT(rdists[0]->vpendbaser & GICR_VPENDBASER_IDAI);
+}
+
 /* A redistributor that lost power gets IDbits again, with no address, and takes vLPIs. */
 static void lost_power(void)
 {
@@ -1242,6 +1254,7 @@ const struct test vlpi_tests[] = {
 	TEST(along_with_vcpu),
 	TEST(along_with_vcpu_no_frame),
 	TEST(idai),
+	TEST(idai_reclaim),
 	TEST(lost),
 	TEST(lost_power),
 	TEST(lost_power_resident),

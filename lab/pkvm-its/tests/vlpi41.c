@@ -428,6 +428,39 @@ static void suspended(void)
 	EXPECT(load(rdists[1]));
 }
 
+/* Nor is one lost that is moved before, which nothing but a VSYNC follows. */
+static void suspended_after_move(void)
+{
+	start_vpe();
+	ACCEPT(its, vmovp(VPE, 2));
+	ACCEPT(its, cmd_vpe(GITS_CMD_VSYNC, VPE));
+	its_write(its, GITS_CTLR, 0, 4);
+	its_write(second, GITS_CTLR, 0, 4);
+	EXPECT(pkvm_its_suspend());
+	pkvm_its_resume();
+	restart(its);
+	restart(second);
+	EXPECT(load(rdists[2]));
+}
+
+/* A redistributor that ignores the upper bits of a vPEID takes two vPEs for one. */
+static void b5_vpeid_width(void)
+{
+	struct machine_config cfg = config();
+
+	cfg.its.vpeid_bits = 3;
+	its = start_its(&cfg);
+	start_gic(ITS_GICV4_1, vpropbaser(its->tables[BASER_VPES]));
+	EXPECT(!gic_hand_over());
+	vprop = test_turn_on(its_alloc_vprop(), VINTID);
+	its_stage_level2(its, BASER_VPES, VPE + 8);
+	EXPECT_EQ(__pkvm_vpe_prepare(VPE + 8, its_alloc_vpt(), vprop), -EINVAL);
+	REFUSE(its, PKVM_ITS_REFUSED_BAD_VPE, vmapp(VPE + 8, 0, its_alloc_vpt(), true));
+	vpt = prepare(VPE);
+	ACCEPT(its, vmapp(VPE, 0, vpt, true));
+	EXPECT(load(rdists[0]));
+}
+
 /* ITSs with tables of their own, and redistributors that have one or the other */
 static void two_tables(void)
 {
@@ -920,9 +953,11 @@ const struct test vlpi41_tests[] = {
 	TEST(answers_late),
 	TEST(lost_power),
 	TEST(suspended),
+	TEST(suspended_after_move),
 	TEST(two_tables),
 	TEST(unregister),
 	TEST(hand_over_undone),
+	TEST(b5_vpeid_width),
 	TEST(b7_reclaim_at_once),
 	TEST(b7_number_again),
 	TEST(b8_two_redistributors),

@@ -55,7 +55,8 @@ enum pkvm_rdists_stat {
  * pkvm_its_flat_records_size - size of EL2's array of devices, if it has to have one
  * @desc: the ITS
  *
- * Return: bytes, 0 if the device table has level-2 pages with room behind them.
+ * Return: bytes, a multiple of the page size; 0 if the device table has level-2 pages with room
+ *	   behind them.
  */
 static inline u64 pkvm_its_flat_records_size(const struct its_staging_desc *desc)
 {
@@ -75,7 +76,7 @@ static inline u64 pkvm_its_flat_records_size(const struct its_staging_desc *desc
 				     GITS_BASER_ENTRY_SIZE(baser));
 	}
 
-	return nr_ids * sizeof(u64);
+	return ALIGN(nr_ids * sizeof(u64), PAGE_SIZE);
 }
 
 #endif /* __ARM64_KVM_PKVM_ITS_H__ */

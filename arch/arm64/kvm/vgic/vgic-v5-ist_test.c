@@ -1032,7 +1032,7 @@ static void late_vm(struct kunit *test)
 		KUNIT_EXPECT_PTR_EQ(test, vgic_v5_vm_create(vmt, 4), ERR_PTR(-ETIMEDOUT));
 		KUNIT_EXPECT_EQ(test, irs->nr_mems, 1 + 3);
 
-		/* Neither its entry nor its memory is anybody else's. */
+		/* Neither its entry nor its memory is used for anything else. */
 		KUNIT_EXPECT_PTR_EQ(test, vgic_v5_vm_create(vmt, 4), ERR_PTR(-ETIMEDOUT));
 		KUNIT_EXPECT_EQ(test, irs->nr_mems, 1 + 3);
 

@@ -509,9 +509,6 @@ static enum pkvm_its_verdict check_mapped_vpe(const struct hyp_its *its, const u
 		return PKVM_ITS_REFUSED_BAD_VPE;
 
 	mapped = vpe->maps[its->id].state == HYP_VPE_MAPPED;
-	/* The driver sends a VINVALL when a VMAPP has been executed. */
-	if (mapped && its_is_v4_1(its))
-		vpe_map_is_settled(&vpe->maps[its->id], its);
 	hyp_spin_unlock(&vpe->lock);
 
 	return mapped ? PKVM_ITS_ACCEPTED : PKVM_ITS_REFUSED_NOT_MAPPED;

@@ -327,24 +327,23 @@ static bool its_rdbases_are_sorted(const struct its_staging_desc *desc)
 	return i;
 }
 
-/*
- * The memory that struct hyp_its is at the start of has more behind it: the descriptor, of
- * which the RDbases are kept, and the devices if there are no level-2 pages for them.
- */
-static int its_place_state(struct hyp_its *its, const struct its_staging_desc *desc)
+/* The devices, if there are no level-2 pages for them */
+static int its_take_records(struct hyp_its *its, const struct its_staging_desc *desc, u64 pfn)
 {
-	u64 pos = ALIGN(sizeof(*its) + struct_size(desc, rdbases, desc->nr_rdbases), sizeof(u64));
-	u64 size = its->nr_pages << PAGE_SHIFT, records = pkvm_its_flat_records_size(desc);
+	u64 nr_pages = pkvm_its_flat_records_size(desc) >> PAGE_SHIFT;
+	int ret;
 
-	if (pos > size || records > size - pos)
-		return -EINVAL;
+	if (!nr_pages)
+		return 0;
 
-	its->nr_rdbases = desc->nr_rdbases;
-	its->rdbases = desc->rdbases;
-	if (records) {
-		its->flat_records = (void *)its + pos;
-		memset(its->flat_records, 0, records);
-	}
+	ret = __pkvm_host_donate_hyp(pfn, nr_pages);
+	if (ret)
+		return ret;
+
+	its->flat_records = hyp_phys_to_virt(hyp_pfn_to_phys(pfn));
+	its->nr_record_pages = nr_pages;
+	its->stats[PKVM_ITS_HELD_PAGES] += nr_pages;
+	memset(its->flat_records, 0, nr_pages << PAGE_SHIFT);
 
 	return 0;
 }
@@ -396,6 +395,10 @@ static void its_destroy(struct hyp_its *its)
 	for (i = 0; i < GITS_BASER_NR_REGS; i++)
 		its_destroy_table(its, &its->tables[i]);
 
+	if (its->flat_records)
+		WARN_ON(__pkvm_hyp_donate_host(hyp_virt_to_pfn(its->flat_records),
+					       its->nr_record_pages));
+
 	WARN_ON(__pkvm_hyp_donate_host(pfn, nr_pages));
 }
 
@@ -410,7 +413,7 @@ static bool its_typer_is_sane(u64 typer, const struct its_staging_desc *desc)
 	       FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer);
 }
 
-static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc)
+static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc, u64 records_pfn)
 {
 	unsigned long base;
 	void *staging;
@@ -418,7 +421,7 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	int ret;
 
 	if (!IS_ALIGNED(desc->base, ITS_FRAME_SIZE) || !desc->lpi_bits || desc->lpi_bits > 24 ||
-	    !desc->addr_bits || desc->addr_bits > 52)
+	    !desc->addr_bits || desc->addr_bits > 52 || desc->vpeid_bits > 16)
 		return -EINVAL;
 
 	if (!its_rdbases_are_sorted(desc))
@@ -444,8 +447,11 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 		return ret;
 
 	its_set_limits(its, desc->typer);
+	/* A GICv4.1 may ignore the upper bits of a vPEID: IHI 0069, GICD_TYPER2.VID. */
+	if (its->vpes)
+		its->vpes->nr_ids = min(its->vpes->nr_ids, BIT_ULL(desc->vpeid_bits));
 
-	ret = its_place_state(its, desc);
+	ret = its_take_records(its, desc, records_pfn);
 	if (ret)
 		return ret;
 
@@ -454,6 +460,8 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 		return ret;
 
 	its->staging = staging;
+	its->nr_rdbases = desc->nr_rdbases;
+	its->rdbases = desc->rdbases;
 	its->nr_cmds = its->queue_size / sizeof(struct its_cmd_block);
 	its->queue_noncoherent = desc->queue_noncoherent;
 	its->nr_lpis = BIT(desc->lpi_bits);
@@ -469,6 +477,7 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
  * @pfn: first page of the memory for EL2's state of it, with a struct its_staging_desc
  *	 behind the room for struct hyp_its
  * @nr_pages: number of pages
+ * @records_pfn: first page of pkvm_its_flat_records_size() bytes, if that is not 0
  *
  * Takes the memory that the host does not access any more: tables and level-2 pages. The
  * command queue follows with __pkvm_its_activate().
@@ -476,7 +485,7 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
  * Context: the host is not deprivileged yet, and serialises the calls.
  * Return: an ID for the ITS, or a negative error, with nothing taken.
  */
-int __pkvm_its_register(u64 pfn, u64 nr_pages)
+int __pkvm_its_register(u64 pfn, u64 nr_pages, u64 records_pfn)
 {
 	struct hyp_its *its = hyp_phys_to_virt(hyp_pfn_to_phys(pfn));
 	struct its_staging_desc *desc = (void *)(its + 1);
@@ -504,7 +513,7 @@ int __pkvm_its_register(u64 pfn, u64 nr_pages)
 		goto err_destroy;
 	}
 
-	ret = its_init_one(its, desc);
+	ret = its_init_one(its, desc, records_pfn);
 	if (ret)
 		goto err_destroy;
 

@@ -368,13 +368,14 @@ void its_start_queue(struct hyp_its *its, u32 slot)
  * Writing GITS_CBASER resets CREADR: commands that have not been executed never will be. If
  * one of them was to unmap a device, or to discard an event of it, then the hardware still has
  * that: the memory of the device stays with EL2 for good. If this happens more than once, all
- * in between counts as lost. No slot holds anything but a SYNC then.
+ * in between counts as lost. No slot holds anything but a SYNC then. The ITS is quiescent: what
+ * it has executed is in memory (IHI 0069, GITS_CTLR).
  */
 static void its_empty_queue(struct hyp_its *its)
 {
-	if (its->nr_synced != its->nr_committed) {
+	if (nr_pending(its)) {
 		if (!its->lost_to)
-			its->lost_from = its->nr_synced;
+			its->lost_from = its->nr_committed - nr_pending(its);
 		/* Where the lost ones begin, before there are any */
 		smp_wmb();
 		WRITE_ONCE(its->lost_to, its->nr_committed);

@@ -377,6 +377,20 @@ static void rdist_restore_idbits(const struct hyp_rdist *rdist)
 		rdist_write_vpropbaser(rdist, idbits);
 }
 
+/* The last vPE is going to lose its place. Is that where it was last? */
+static void rdist_keep_idai(const struct hyp_rdist *rdist)
+{
+	struct hyp_vpe *vpe = rdist->vpe;
+
+	if (!vpe)
+		return;
+
+	hyp_spin_lock(&vpe->lock);
+	if (vpe->rdist == rdist)
+		vpe->idai = rdist_read_vpendbaser(rdist) & GICR_VPENDBASER_IDAI;
+	hyp_spin_unlock(&vpe->lock);
+}
+
 /*
  * A redistributor keeps addresses after Valid is cleared. Returns false if it still uses
  * them. IDbits stay. With GICv4.1 it has a number, and unmapping the vPE has made it forget
@@ -384,15 +398,22 @@ static void rdist_restore_idbits(const struct hyp_rdist *rdist)
  */
 static bool rdist_scrub(struct hyp_rdist *rdist)
 {
+	u32 bits = rdist->vpe->bits;
+
 	/* One that lost power is clean, but the vPE is resident there until the host ends that. */
 	if (rdist_has_resident(rdist) || !rdist_is_clean(rdist))
 		return false;
 
+	/* As in vpe_load() */
+	rdist_keep_idai(rdist);
+	smp_wmb();
+	WRITE_ONCE(rdist->vpe, NULL);
+	wmb();
+
 	if (!rdist_is_v4_1(rdist)) {
 		rdist_write_vpendbaser(rdist, 0);
-		rdist_write_vpropbaser(rdist, rdist->vpe->bits - 1);
+		rdist_write_vpropbaser(rdist, bits - 1);
 	}
-	rdist->vpe = NULL;
 
 	return true;
 }
@@ -461,20 +482,6 @@ static bool vpe_is_mapped_to(struct hyp_vpe *vpe, const struct hyp_rdist *rdist)
 	}
 
 	return mapped;
-}
-
-/* Another vPE is going to take the place of the last one. Is that where it was last? */
-static void rdist_keep_idai(const struct hyp_rdist *rdist)
-{
-	struct hyp_vpe *vpe = rdist->vpe;
-
-	if (!vpe)
-		return;
-
-	hyp_spin_lock(&vpe->lock);
-	if (vpe->rdist == rdist)
-		vpe->idai = rdist_read_vpendbaser(rdist) & GICR_VPENDBASER_IDAI;
-	hyp_spin_unlock(&vpe->lock);
 }
 
 /* GICv4.1: does it have the table of vPEs? It may have lost power. */

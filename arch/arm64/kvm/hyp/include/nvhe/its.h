@@ -101,6 +101,7 @@ struct hyp_its {
 
 	struct hyp_its_table		*devices;	/* NULL if the ITS keeps it for itself */
 	struct hyp_its_device		**flat_records;	/* by DeviceID, without level-2 pages */
+	u64				nr_record_pages; /* of @flat_records */
 	struct hyp_its_table		*vpes;		/* may be another ITS's. NULL if none */
 	u64				nr_devices;	/* number of DeviceIDs */
 	u32				nr_icids;
@@ -120,7 +121,7 @@ struct hyp_its {
 extern bool pkvm_its_pvms_refused;
 
 /* Hypercalls of a host that is trusted */
-int __pkvm_its_register(u64 pfn, u64 nr_pages);
+int __pkvm_its_register(u64 pfn, u64 nr_pages, u64 records_pfn);
 int __pkvm_its_adopt_device(u32 id, u32 dev_id, u32 event_bits, phys_addr_t itt);
 int __pkvm_its_activate(u32 id, u32 offset);
 int __pkvm_its_adopt_event(u32 id, u32 dev_id, u32 event_id);
