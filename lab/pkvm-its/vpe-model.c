@@ -473,7 +473,7 @@ static bool do_vmapp(struct its_model *its, const u64 *cmd)
 
 	/* IHI 0069, GICD_TYPER2.VID: upper bits may be ignored, here or elsewhere. */
 	if (vpeid >> its->cfg.vpeid_bits)
-		mem_fail("vPE %u is one of %u bits for a redistributor", vpeid, its->cfg.vpeid_bits);
+		mem_fail("vPE %u: redistributors look at %u bits", vpeid, its->cfg.vpeid_bits);
 	if (!read_vpe(its, find_baser(its, GITS_BASER_TYPE_VCPU), vpeid, &old, &where))
 		return false;
 	if (!valid)

@@ -137,7 +137,8 @@ static void any_progress(struct rdist_hw *h)
 	if (nondet_bool())
 		h->vpendbaser &= ~GICR_VPENDBASER_Dirty;
 	if (!(h->vpendbaser & (GICR_VPENDBASER_Valid | GICR_VPENDBASER_Dirty)) && nondet_bool())
-		h->vpendbaser ^= nondet_u64() & (GICR_VPENDBASER_IDAI | GICR_VPENDBASER_PendingLast);
+		h->vpendbaser ^= nondet_u64() &
+				 (GICR_VPENDBASER_IDAI | GICR_VPENDBASER_PendingLast);
 	h->busy_lpi &= nondet_bool();
 	h->busy_sgi &= nondet_bool();
 }
@@ -290,7 +291,8 @@ void its_mmio_write(volatile void *addr, u64 val, unsigned int size)
 	case RDIST_VLPI_BASE + GICR_VSGIR:
 		prove(v4_1 && size == 4 && !h->busy_sgi && rdists[nr]->asked,
 		      "GICR_VSGIR is written while it is not Busy");
-		prove(val == vpeids[rdists[nr]->asked == &vpe1], "GICR_VSGIR has the vPE asked for");
+		prove(val == vpeids[rdists[nr]->asked == &vpe1],
+		      "GICR_VSGIR has the vPE asked for");
 		prove(has_vpe_table(nr), "a redistributor is asked that has the table of vPEs");
 		h->asked = rdists[nr]->asked;
 		h->busy_sgi = true;
@@ -327,7 +329,8 @@ int __pkvm_hyp_donate_host(u64 pfn, u64 nr_pages)
 	prove(!mapped[nr], "what is given back is mapped on no ITS");
 	registered[nr] = false;
 	for (i = 0; i < NR_RDISTS; i++)
-		prove(is_consistent(i) && rdists[i]->vpe != vpes[nr] && rdists[i]->asked != vpes[nr],
+		prove(is_consistent(i) && rdists[i]->vpe != vpes[nr] &&
+		      rdists[i]->asked != vpes[nr],
 		      "what is given back is used by no redistributor");
 
 	return 0;

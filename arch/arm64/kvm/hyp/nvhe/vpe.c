@@ -408,6 +408,7 @@ static bool rdist_scrub(struct hyp_rdist *rdist)
 	rdist_keep_idai(rdist);
 	smp_wmb();
 	WRITE_ONCE(rdist->vpe, NULL);
+	/* The pointer before the registers */
 	wmb();
 
 	if (!rdist_is_v4_1(rdist)) {
