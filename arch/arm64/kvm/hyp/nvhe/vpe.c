@@ -404,8 +404,8 @@ static bool rdist_scrub(struct hyp_rdist *rdist)
 	if (rdist_has_resident(rdist) || !rdist_is_clean(rdist))
 		return false;
 
-	/* As in vpe_load() */
 	rdist_keep_idai(rdist);
+	/* What is kept before the pointer: see vpe_has_left() */
 	smp_wmb();
 	WRITE_ONCE(rdist->vpe, NULL);
 	/* The pointer before the registers */
