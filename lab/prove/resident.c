@@ -22,7 +22,7 @@
  *  - a redistributor goes from dirty to clean by itself, and gets dirty only when Valid changes;
  *    one that loses power is clean (IHI 0069, GICR_VPENDBASER);
  *  - all redistributors and ITSs are of one version (vpes_intid_bits()), and only those of
- *    GICv4.1 share a table of vPEs with an ITS (rdists_adopt_vpe_table());
+ *    GICv4.1 share a table of vPEs with an ITS (rdist_adopt_vpe_table());
  *  - what is seen of an ITS is right: its_has_executed() and its_has_unmapped_vpe() return
  *    anything, but not that a vPE is unmapped while the record has it mapped;
  *  - the tables of vPEs are aligned, below 2^52, and do not overlap (__pkvm_vpe_prepare(), as the

@@ -92,11 +92,12 @@ static int pkvm_its_register(const struct its_staging_desc *desc)
 	if (!its->state)
 		return -ENOMEM;
 
-	/* No larger than the device table, which may be as large as an allocation can be */
+	/* As large as the device table, which may be as large as an allocation can be, or larger */
 	its->records_size = pkvm_its_flat_records_size(desc);
 	its->records = NULL;
 	if (its->records_size) {
-		its->records = alloc_pages_exact(its->records_size, GFP_KERNEL | __GFP_ZERO);
+		its->records = alloc_pages_exact(its->records_size,
+						 GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 		if (!its->records) {
 			pkvm_its_free(its);
 			return -ENOMEM;

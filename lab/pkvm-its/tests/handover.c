@@ -190,6 +190,7 @@ EDIT(base_not_aligned, its->model->cfg.base = desc->base += SZ_4K)
 EDIT(no_its_at_base, desc->base += SZ_16M)
 EDIT(no_lpi_bits, desc->lpi_bits = 0)
 EDIT(too_many_lpi_bits, desc->lpi_bits = 25)
+EDIT(too_many_vpeid_bits, desc->vpeid_bits = 17)
 EDIT(no_addr_bits, desc->addr_bits = 0)
 EDIT(too_many_addr_bits, desc->addr_bits = 53)
 EDIT(no_rdbases, desc->nr_rdbases = 0)
@@ -234,6 +235,7 @@ static const struct refusal descriptors[] = {
 	REFUSAL(no_its_at_base, -EINVAL),
 	REFUSAL(no_lpi_bits, -EINVAL),
 	REFUSAL(too_many_lpi_bits, -EINVAL),
+	REFUSAL(too_many_vpeid_bits, -EINVAL),
 	REFUSAL(no_addr_bits, -EINVAL),
 	REFUSAL(too_many_addr_bits, -EINVAL),
 	REFUSAL(no_rdbases, -EINVAL),
@@ -486,7 +488,7 @@ static void check_records(const struct machine_config *cfg, u64 nr_ids)
 	its_check_held(its);
 }
 
-/* Devices are recorded in memory of its own if there are no level-2 pages for that. */
+/* EL2 records devices in memory of their own if there are no level-2 pages for that. */
 static void records(void)
 {
 	struct machine_config cfg = machine_default;

@@ -662,7 +662,7 @@ static void idai(void)
 	EXPECT(rdists[1]->vpendbaser & GICR_VPENDBASER_IDAI);
 }
 
-/* A reclaim that fails leaves it known what the redistributor has said. */
+/* EL2 still knows IDAI after a reclaim that fails. */
 static void idai_reclaim(void)
 {
 	start_vpe();

@@ -412,34 +412,34 @@ static void restart(struct host_its *its)
 	its_write(its, GITS_CTLR, GITS_CTLR_ENABLE, 4);
 }
 
-/* A vPE that has not been resident before the system is suspended can be so afterwards. */
-static void suspended(void)
+static void suspend(void)
 {
-	start_vpe();
 	its_write(its, GITS_CTLR, 0, 4);
 	its_write(second, GITS_CTLR, 0, 4);
 	EXPECT(pkvm_its_suspend());
 	pkvm_its_resume();
 	restart(its);
 	restart(second);
+}
+
+/* A vPE that has not been resident before the system is suspended can be so afterwards. */
+static void suspended(void)
+{
+	start_vpe();
+	suspend();
 	EXPECT(load(rdists[0]));
 	put(rdists[0]);
 	ACCEPT(second, vmovp(VPE, 1));
 	EXPECT(load(rdists[1]));
 }
 
-/* Nor is one lost that is moved before, which nothing but a VSYNC follows. */
+/* So can one that is moved before. Only a VSYNC follows the VMOVP. */
 static void suspended_after_move(void)
 {
 	start_vpe();
 	ACCEPT(its, vmovp(VPE, 2));
 	ACCEPT(its, cmd_vpe(GITS_CMD_VSYNC, VPE));
-	its_write(its, GITS_CTLR, 0, 4);
-	its_write(second, GITS_CTLR, 0, 4);
-	EXPECT(pkvm_its_suspend());
-	pkvm_its_resume();
-	restart(its);
-	restart(second);
+	suspend();
 	EXPECT(load(rdists[2]));
 }
 
