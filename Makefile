@@ -7,7 +7,7 @@ S := scripts
 .NOTPARALLEL:
 
 # Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
-export O CPU GIC SMP MEM QEMU CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL LIMIT PART PARTS DEBIAN TARGET
+export O CPU GIC SMP MEM QEMU CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL PART PARTS DEBIAN TARGET
 
 .PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants prove selftests soak compare
 .PHONY: bench bench-publish bisect static submit range-diff rebase doctor lint fresh clean distclean vars
@@ -59,7 +59,6 @@ help:
 	@echo '  V=1  RFC=1          version and prefix of make submit'
 	@echo '  PART=core           make submit takes one part of letters/parts.list'
 	@echo '  PARTS="gic3 fuzz"   some parts of make check-all'
-	@echo '  LIMIT=seconds       make bisect begins no more patches after that'
 	@echo '  GDB=1               start stopped and print the command that attaches gdb'
 
 # All variables are looked at before anything is done.

@@ -6,6 +6,7 @@
  * Proved: prove_prepare(): what is taken is the ITT, whole, in pages that the ITS drives, and the
  * level-2 page that the host has in the staging table, which is read once; all of it is zeroed
  * and cleaned before anything refers to it; a refusal takes no ITT; what is taken is on record.
+ * prove_prepare_vpe(): the same for the row of a vPE.
  * prove_reclaim(): what is given back is the ITT of a device that was never named in a command, or
  * whose unmap the hardware has executed, with a SYNC behind it, and which no reset may have
  * dropped; the record is gone by then; all of it goes back, once; a refusal changes nothing; and
@@ -42,6 +43,7 @@ static struct hyp_its_table table;
 static struct hyp_its_device *records[NR_DEVICES];
 static __le64 level1[NR_DEVICES / 2], level1_was[NR_DEVICES / 2];
 static u32 nr_staging_reads, nr_taken, nr_given_back;
+static bool for_vpe;
 static u64 staging_entry, entry_cleaned;
 
 /* What is taken: an ITT or a level-2 page */
@@ -84,7 +86,7 @@ static bool is_level2(u64 phys, u32 i)
 
 int __pkvm_host_donate_hyp(u64 pfn, u64 nr_pages)
 {
-	struct range *range = &taken[nr_staging_reads && !nr_taken ? LEVEL2 : ITT];
+	struct range *range = &taken[for_vpe || (nr_staging_reads && !nr_taken) ? LEVEL2 : ITT];
 
 	prove(its.mem_lock.held && !its.lock.held, "memory is taken outside of the ITS's lock");
 	prove(nr_pages, "something is taken");
@@ -289,6 +291,54 @@ void prove_prepare_refused(void)
 
 	prove(ret && !nr_taken && !its.mem_lock.held && !its.lock.held,
 	      "a number of EventID bits that the ITS has not got is refused");
+}
+
+/* A row for a vPE */
+void prove_prepare_vpe(void)
+{
+	u64 vpeid = nondet_u64(), i = vpeid / 2;
+	int ret;
+
+	any_memory();
+	for_vpe = true;
+	its.vpes = &table;
+	its.devices = NULL;
+	table.nr_ids = nondet_u64();
+	assume(table.nr_ids >= 1 && table.nr_ids <= NR_DEVICES);
+	if (nondet_bool())
+		table.level1 = NULL;
+	else
+		table.level2_size = ALIGN(table.page_size, PAGE_SIZE);
+
+	ret = its_prepare_vpe(&its, vpeid);
+
+	reach(!ret && nr_taken);
+	reach(!ret && !nr_taken && table.level1);
+	reach(!ret && !table.level1);
+	reach(ret && nr_staging_reads && !nr_taken);
+
+	check_queue(nondet_u8() % NR_CMDS);
+	prove(nr_held(&its) == nr_held(&its_was) + (taken[LEVEL2].size >> PAGE_SHIFT),
+	      "pages are counted");
+	prove(ret || vpeid < table.nr_ids, "only a vPE that the table has room for is prepared");
+	prove(ret || !table.level1 || level1[i] >> 63, "its row is there then");
+	if (!nr_taken) {
+		prove(level1[0] == level1_was[0] && level1[1] == level1_was[1],
+		      "no level-1 entry changes");
+		return;
+	}
+
+	prove(!ret && nr_taken == 1 && !(level1_was[i] >> 63) && level1[i] == staging_entry &&
+	      staging_entry >> 63 && level1[!i] == level1_was[!i],
+	      "a level-2 page that is taken is on record");
+	prove(taken[LEVEL2].start == (staging_entry & ~BIT_ULL(63)) &&
+	      taken[LEVEL2].start % table.page_size == 0 &&
+	      taken[LEVEL2].size == table.level2_size, "it is the host's, and aligned");
+	prove(taken[LEVEL2].cleaned == taken[LEVEL2].size, "it is zeroed and cleaned");
+	prove(entry_cleaned == (u64)&level1[i] || (table.baser & GITS_BASER_SHAREABILITY_MASK),
+	      "an ITS that does not snoop finds its entry in memory");
+	prove(taken[LEVEL2].start + taken[LEVEL2].size <= BIT_ULL(its.addr_bits),
+	      "the ITS drives its address");
 }
 
 void prove_reclaim(void)

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run the stock selftests in three set-ups of one machine and compare what they say.
+"""Run the stock selftests in several set-ups of one machine and compare what they say.
 
-compare.py OUT --dir DIR --base IMAGE --series IMAGE --programs DIR --part ci|all [--no-vfio REASON]
-    Boot "base" (the kernel without the series), "off" (kvm-arm.protected_its=off) and "on" (confined ITS), each once
-    for the KVM and once for the VFIO selftests. Write OUT and print the table. CPU, GIC, SMP, MEM and APPEND are those of
-    the environment. Exit 0, or 110 if the series is worse in anything.
+compare.py OUT --dir DIR [--base IMAGE] --series IMAGE --programs DIR --part ci|all [--no-vfio REASON]
+    Boot "base" (the kernel without the series, if it is given), "off" (kvm-arm.protected_its=off) and "on" (confined
+    ITS), each once for the KVM and once for the VFIO selftests. Write OUT and print the table. CPU, GIC, SMP, MEM and
+    APPEND are those of the environment. Exit 0, or 110 if any is worse than the first in anything.
 
-A run with the series is bad if no run of base was as bad. A test with a bad run runs again in all three set-ups, up to
-three times in all, as base may show the same. A single bad run in ten is reported and counts as skipped: that is not
-enough to say whose doing it was. If the machine died, or the kernel complained as base never did, once is enough.
+A run is bad if no run of the first set-up was as bad. A test with a bad run runs again in all set-ups, up to three
+times in all, as the first may show the same. A single bad run in ten is reported and counts as skipped: that is not
+enough to say whose doing it was. If the machine died, or the kernel complained as it never did in the first set-up, once
+is enough.
 """
 import argparse
 import concurrent.futures
@@ -87,7 +88,7 @@ def read_rows(programs):
     listed = {r.program for r in rows}
     for group in ("kvm", "vfio"):
         for root, _, names in os.walk(os.path.join(programs, group)):
-            paths = [os.path.join(root, n) for n in names if not re.search(r"\.(sh|o|d|so)$", n)]
+            paths = [os.path.join(root, n) for n in names if not re.search(r"^pkvm_|\.(sh|o|d|so)$", n)]
             found = {os.path.relpath(p, programs) for p in paths if os.access(p, os.X_OK)}
             rows += [Row(p) for p in found - listed]
     return sorted(rows)
@@ -191,7 +192,7 @@ class Setup:
 
 
 def judge_all(setups, key):
-    """What judge() finds in the set-ups with the series, by their names, and what is worse there."""
+    """What judge() finds in all set-ups but the first, by their names, and what is worse there."""
     base, *others = setups
     found, notes = {}, []
     for s in others:
@@ -205,11 +206,12 @@ def judge_all(setups, key):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
-    for name in ("--dir", "--base", "--series", "--programs", "--part"):
+    for name in ("--dir", "--series", "--programs", "--part"):
         parser.add_argument(name, required=True)
+    parser.add_argument("--base")
     parser.add_argument("--no-vfio", default="")
     args = parser.parse_args()
-    setups = [Setup(name, args) for name in SETUPS]
+    setups = [Setup(name, args) for name in SETUPS if name != "base" or args.base]
     rows = [r for r in read_rows(args.programs) if r.part in ("ci", "never", args.part)]
     skips = {r: r.note for r in rows if r.part == "never"}
     if args.no_vfio:
@@ -249,8 +251,8 @@ def main():
         if "once" in verdicts:
             skip = "once in %d runs: %s" % (len(setups[0].runs[r.key]), "; ".join(notes))
         elif first.word != "pass" and len({s.split()[1] for s in shown}) == 1:
-            # What does not pass without the series either proves nothing.
-            skip = first.reason if first.word == "skip" else "%s at base: %s" % (first.word, first.reason)
+            # What does not pass in the first either proves nothing.
+            skip = first.reason if first.word == "skip" else "%s at %s: %s" % (first.word, setups[0].name, first.reason)
         worse = "worse" in verdicts
         result(worse, r.name, shown + notes, "" if worse else skip)
     _, notes = judge_all(setups, BOOT)

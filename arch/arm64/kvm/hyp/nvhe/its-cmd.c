@@ -17,41 +17,34 @@
 #include <nvhe/rdist.h>
 #include <nvhe/vpe.h>
 
-/* Fields of a command (IHI 0069, ITS commands), as its four doublewords in host order */
-#define CMD_NR(c)		FIELD_GET(GENMASK_ULL(7, 0), (c)[0])
+/* Fields of a command (IHI 0069, ITS commands), of its four doublewords in host order */
+#define CMD_NR(c)		FIELD_GET(GITS_CMD0_NUMBER, (c)[0])
 #define CMD_IS_GICV4(c)		((CMD_NR(c) & 0xf0) == GITS_CMD_GICv4(0))
-#define CMD_DEVICE_ID(c)	FIELD_GET(GENMASK_ULL(63, 32), (c)[0])
-#define CMD_EVENT_ID(c)		FIELD_GET(GENMASK_ULL(31, 0), (c)[1])
-#define CMD_INTID(c)		FIELD_GET(GENMASK_ULL(63, 32), (c)[1])
-#define CMD_SIZE(c)		FIELD_GET(GENMASK_ULL(4, 0), (c)[1])
-#define CMD_ICID(c)		FIELD_GET(GENMASK_ULL(15, 0), (c)[2])
-#define CMD_ITT_MASK		GENMASK_ULL(51, 8)
-#define CMD_RDBASE_MASK		GENMASK_ULL(51, 16)
-#define CMD_VALID		BIT_ULL(63)
+#define CMD_DEVICE_ID(c)	FIELD_GET(GITS_CMD0_DEVICE_ID, (c)[0])
+#define CMD_EVENT_ID(c)		FIELD_GET(GITS_CMD1_EVENT_ID, (c)[1])
+#define CMD_INTID(c)		FIELD_GET(GITS_CMD1_INTID, (c)[1])
+#define CMD_SIZE(c)		FIELD_GET(GITS_CMD1_SIZE, (c)[1])
+#define CMD_ICID(c)		FIELD_GET(GITS_CMD2_ICID, (c)[2])
 
 /* Those of GICv4 commands */
-#define CMD_VPEID(c)		FIELD_GET(GENMASK_ULL(47, 32), (c)[1])
-#define CMD_VINTID(c)		FIELD_GET(GENMASK_ULL(31, 0), (c)[2])
-#define CMD_DB_VALID		BIT_ULL(0)
-#define CMD_DOORBELL(c)		FIELD_GET(GENMASK_ULL(63, 32), (c)[2])
-#define CMD_VPT_MASK		GENMASK_ULL(51, 16)
-#define CMD_VPT_SIZE(c)		FIELD_GET(GENMASK_ULL(4, 0), (c)[3])
-#define CMD_SEQUENCE_MASK	GENMASK_ULL(47, 32)
-#define CMD_ITS_LIST(c)		FIELD_GET(GENMASK_ULL(15, 0), (c)[1])
+#define CMD_VPEID(c)		FIELD_GET(GITS_CMD1_VPEID, (c)[1])
+#define CMD_VINTID(c)		FIELD_GET(GITS_CMD2_VINTID, (c)[2])
+#define CMD_DOORBELL(c)		FIELD_GET(GITS_CMD2_DB_INTID, (c)[2])
+#define CMD_VPT_SIZE(c)		FIELD_GET(GITS_CMD3_VPT_SIZE, (c)[3])
+#define CMD_ITS_LIST(c)		FIELD_GET(GITS_CMD1_ITS_LIST, (c)[1])
 
 /* Those of GICv4.1 commands alone */
-#define CMD_VCONF_MASK		GENMASK_ULL(51, 16)
-#define CMD_ALLOC		BIT_ULL(8)
-#define CMD_VMAPP_DEFAULT_DB(c)	FIELD_GET(GENMASK_ULL(31, 0), (c)[1])
-#define CMD_VMOVP_DB		BIT_ULL(63)
-#define CMD_VMOVP_DEFAULT_DB(c)	FIELD_GET(GENMASK_ULL(31, 0), (c)[3])
-#define CMD_VSGI_MASK		(GENMASK_ULL(35, 32) | GENMASK_ULL(23, 20) | GENMASK_ULL(10, 8))
+#define CMD_VMAPP_DEFAULT_DB(c)	FIELD_GET(GITS_CMD1_VMAPP_DEFAULT_DB, (c)[1])
+#define CMD_VMOVP_DEFAULT_DB(c)	FIELD_GET(GITS_CMD3_VMOVP_DEFAULT_DB, (c)[3])
+#define CMD_VSGI_MASK		(GITS_CMD0_SGI_INTID | GITS_CMD0_SGI_PRIORITY |			\
+				 GITS_CMD0_SGI_GROUP | GITS_CMD0_SGI_CLEAR |			\
+				 GITS_CMD0_SGI_ENABLE)
 
-#define CMD_VPE(id)		FIELD_PREP(GENMASK_ULL(47, 32), (u64)(id))
+#define CMD_VPE(id)		FIELD_PREP(GITS_CMD1_VPEID, (u64)(id))
 
 #define NO_DOORBELL		1023
 
-#define CMD_DEVICE(nr, id)	((nr) | FIELD_PREP(GENMASK_ULL(63, 32), (u64)(id)))
+#define CMD_DEVICE(nr, id)	((nr) | FIELD_PREP(GITS_CMD0_DEVICE_ID, (u64)(id)))
 
 #define LPI_BASE		8192
 
@@ -183,9 +176,9 @@ static enum pkvm_its_verdict do_mapd(struct hyp_its *its, const u64 *in, u64 *ou
 	if (CMD_DEVICE_ID(in) >= its->nr_devices)
 		return PKVM_ITS_REFUSED_BAD_DEVICE;
 
-	if (in[2] & CMD_VALID) {
+	if (in[2] & GITS_CMD2_VALID) {
 		if (!device || device->state != HYP_ITS_DEVICE_PREPARED ||
-		    device->itt != (in[2] & CMD_ITT_MASK) ||
+		    device->itt != (in[2] & GITS_CMD2_ITT_ADDR) ||
 		    device->event_bits != CMD_SIZE(in) + 1)
 			return PKVM_ITS_REFUSED_NOT_PREPARED;
 
@@ -203,7 +196,7 @@ static enum pkvm_its_verdict do_mapd(struct hyp_its *its, const u64 *in, u64 *ou
 
 	out[0] = CMD_DEVICE(GITS_CMD_MAPD, CMD_DEVICE_ID(in));
 	out[1] = device->event_bits - 1;
-	out[2] = device->itt | (in[2] & CMD_VALID);
+	out[2] = device->itt | (in[2] & GITS_CMD2_VALID);
 
 	return PKVM_ITS_ACCEPTED;
 }
@@ -212,17 +205,17 @@ static enum pkvm_its_verdict do_mapd(struct hyp_its *its, const u64 *in, u64 *ou
 static enum pkvm_its_verdict do_mapc(const struct hyp_its *its, const u64 *in, u64 *out)
 {
 	enum pkvm_its_verdict verdict = check_icid(its, in);
-	u64 rdbase = in[2] & CMD_RDBASE_MASK;
+	u64 rdbase = in[2] & GITS_CMD2_RDBASE;
 
 	out[0] = GITS_CMD_MAPC;
 	out[2] = CMD_ICID(in);
-	if (verdict || !(in[2] & CMD_VALID))
+	if (verdict || !(in[2] & GITS_CMD2_VALID))
 		return verdict;
 
 	if (!rdbase_is_known(its, rdbase))
 		return PKVM_ITS_REFUSED_BAD_RDBASE;
 
-	out[2] |= CMD_VALID | rdbase;
+	out[2] |= GITS_CMD2_VALID | rdbase;
 
 	return PKVM_ITS_ACCEPTED;
 }
@@ -249,7 +242,7 @@ static enum pkvm_its_verdict do_map_event(const struct hyp_its *its, const u64 *
 	out[0] = CMD_DEVICE(CMD_NR(in), CMD_DEVICE_ID(in));
 	out[1] = CMD_EVENT_ID(in);
 	if (CMD_NR(in) == GITS_CMD_MAPTI)
-		out[1] |= FIELD_PREP(GENMASK_ULL(63, 32), CMD_INTID(in));
+		out[1] |= FIELD_PREP(GITS_CMD1_INTID, CMD_INTID(in));
 	out[2] = CMD_ICID(in);
 
 	return PKVM_ITS_ACCEPTED;
@@ -290,7 +283,7 @@ static enum pkvm_its_verdict do_invall(const struct hyp_its *its, const u64 *in,
 /* IHI 0069, ITS commands: MOVALL */
 static enum pkvm_its_verdict do_movall(const struct hyp_its *its, const u64 *in, u64 *out)
 {
-	u64 from = in[2] & CMD_RDBASE_MASK, to = in[3] & CMD_RDBASE_MASK;
+	u64 from = in[2] & GITS_CMD2_RDBASE, to = in[3] & GITS_CMD3_RDBASE2;
 
 	if (!rdbase_is_known(its, from) || !rdbase_is_known(its, to))
 		return PKVM_ITS_REFUSED_BAD_RDBASE;
@@ -305,7 +298,7 @@ static enum pkvm_its_verdict do_movall(const struct hyp_its *its, const u64 *in,
 /* IHI 0069, ITS commands: SYNC */
 static enum pkvm_its_verdict do_sync(const struct hyp_its *its, const u64 *in, u64 *out)
 {
-	u64 rdbase = in[2] & CMD_RDBASE_MASK;
+	u64 rdbase = in[2] & GITS_CMD2_RDBASE;
 
 	if (!rdbase_is_known(its, rdbase))
 		return PKVM_ITS_REFUSED_BAD_RDBASE;
@@ -377,7 +370,7 @@ static bool is_resident_elsewhere(const struct hyp_its *its, const struct hyp_vp
 /* The redistributor that a command names, as commands that are not for vPEs name it */
 static u64 vpe_rdbase(const struct hyp_its *its, const u64 *in)
 {
-	return (in[2] & CMD_RDBASE_MASK) - its->vlpi_rdbase_offset;
+	return (in[2] & GITS_CMD2_RDBASE) - its->vlpi_rdbase_offset;
 }
 
 /* Are the fields that GICv4.1 adds to a VMAPP with V=1 as they have to be? */
@@ -386,7 +379,7 @@ static enum pkvm_its_verdict check_vmapp_v4_1(const struct hyp_its *its, const s
 {
 	const struct hyp_vpe_map *other = vpe_map_elsewhere(its, vpe);
 
-	if (vpe->vprop != (in[0] & CMD_VCONF_MASK))
+	if (vpe->vprop != (in[0] & GITS_CMD0_VCONF_ADDR))
 		return PKVM_ITS_REFUSED_NOT_PREPARED;
 
 	if (other && other->rdbase != vpe_rdbase(its, in))
@@ -406,7 +399,7 @@ static enum pkvm_its_verdict map_vpe(const struct hyp_its *its, struct hyp_vpe *
 	u64 rdbase = vpe_rdbase(its, in);
 	enum pkvm_its_verdict verdict;
 
-	if (map->state == HYP_VPE_MAPPED || vpe->vpt != (in[3] & CMD_VPT_MASK) ||
+	if (map->state == HYP_VPE_MAPPED || vpe->vpt != (in[3] & GITS_CMD3_VPT_ADDR) ||
 	    vpe->bits != CMD_VPT_SIZE(in) + 1)
 		return PKVM_ITS_REFUSED_NOT_PREPARED;
 
@@ -463,9 +456,9 @@ static void encode_vmapp_v4_1(const struct hyp_its *its, const struct hyp_vpe *v
 			      u64 *out)
 {
 	if (!vpe_map_elsewhere(its, vpe))
-		out[0] |= CMD_ALLOC;
+		out[0] |= GITS_CMD0_ALLOC;
 
-	if (in[2] & CMD_VALID) {
+	if (in[2] & GITS_CMD2_VALID) {
 		out[0] |= vpe->vprop;
 		out[1] |= CMD_VMAPP_DEFAULT_DB(in);
 	}
@@ -475,7 +468,7 @@ static void encode_vmapp_v4_1(const struct hyp_its *its, const struct hyp_vpe *v
 static enum pkvm_its_verdict do_vmapp(const struct hyp_its *its, const u64 *in, u64 *out)
 {
 	struct hyp_vpe *vpe = lock_vpe(its, in);
-	bool map = in[2] & CMD_VALID;
+	bool map = in[2] & GITS_CMD2_VALID;
 	enum pkvm_its_verdict verdict;
 
 	if (!vpe)
@@ -489,7 +482,7 @@ static enum pkvm_its_verdict do_vmapp(const struct hyp_its *its, const u64 *in, 
 	out[0] = GITS_CMD_VMAPP;
 	out[1] = CMD_VPE(CMD_VPEID(in));
 	if (map) {
-		out[2] = CMD_VALID | (in[2] & CMD_RDBASE_MASK);
+		out[2] = GITS_CMD2_VALID | (in[2] & GITS_CMD2_RDBASE);
 		out[3] = vpe->vpt | (vpe->bits - 1);
 	}
 	if (its_is_v4_1(its))
@@ -529,9 +522,9 @@ static enum pkvm_its_verdict do_vmap_event(const struct hyp_its *its, const u64 
 		verdict = check_mapped_vpe(its, in);
 	if (!verdict && maps)
 		verdict = check_intid(its, CMD_VINTID(in));
-	if (!verdict && (maps || (in[2] & CMD_DB_VALID)))
+	if (!verdict && (maps || (in[2] & GITS_CMD2_DB_VALID)))
 		verdict = check_doorbell(its, CMD_DOORBELL(in));
-	if (!verdict && its_is_v4_1(its) && (maps || (in[2] & CMD_DB_VALID)) &&
+	if (!verdict && its_is_v4_1(its) && (maps || (in[2] & GITS_CMD2_DB_VALID)) &&
 	    CMD_DOORBELL(in) != NO_DOORBELL)
 		verdict = PKVM_ITS_REFUSED_BAD_INTID;
 	if (verdict)
@@ -545,9 +538,9 @@ static enum pkvm_its_verdict do_vmap_event(const struct hyp_its *its, const u64 
 	if (maps)
 		out[2] = CMD_VINTID(in);
 	else
-		out[2] = in[2] & CMD_DB_VALID;
-	if (maps || (in[2] & CMD_DB_VALID))
-		out[2] |= FIELD_PREP(GENMASK_ULL(63, 32), CMD_DOORBELL(in));
+		out[2] = in[2] & GITS_CMD2_DB_VALID;
+	if (maps || (in[2] & GITS_CMD2_DB_VALID))
+		out[2] |= FIELD_PREP(GITS_CMD2_DB_INTID, CMD_DOORBELL(in));
 
 	return PKVM_ITS_ACCEPTED;
 }
@@ -583,7 +576,7 @@ static enum pkvm_its_verdict move_vpe(const struct hyp_its *its, struct hyp_vpe 
 	if (!rdbase_is_known(its, rdbase))
 		return PKVM_ITS_REFUSED_BAD_RDBASE;
 
-	if (its_is_v4_1(its) && (in[2] & CMD_VMOVP_DB) &&
+	if (its_is_v4_1(its) && (in[2] & GITS_CMD2_VMOVP_DB) &&
 	    check_doorbell(its, CMD_VMOVP_DEFAULT_DB(in)))
 		return PKVM_ITS_REFUSED_BAD_INTID;
 
@@ -623,13 +616,13 @@ static enum pkvm_its_verdict do_vmovp(const struct hyp_its *its, const u64 *in, 
 
 	out[0] = GITS_CMD_VMOVP;
 	out[1] = CMD_VPE(CMD_VPEID(in));
-	out[2] = in[2] & CMD_RDBASE_MASK;
+	out[2] = in[2] & GITS_CMD2_RDBASE;
 	if (!(its->typer & GITS_TYPER_VMOVP)) {
-		out[0] |= in[0] & CMD_SEQUENCE_MASK;
+		out[0] |= in[0] & GITS_CMD0_SEQUENCE_NUMBER;
 		out[1] |= CMD_ITS_LIST(in);
 	}
-	if (its_is_v4_1(its) && (in[2] & CMD_VMOVP_DB)) {
-		out[2] |= CMD_VMOVP_DB;
+	if (its_is_v4_1(its) && (in[2] & GITS_CMD2_VMOVP_DB)) {
+		out[2] |= GITS_CMD2_VMOVP_DB;
 		out[3] = CMD_VMOVP_DEFAULT_DB(in);
 	}
 
