@@ -182,7 +182,7 @@ static u32 its_collect_rdbases(struct its_node *its, u64 *rdbases)
 		if (its->collections[i].target_address == ~0ULL)
 			continue;
 
-		rdbases[nr++] = its->collections[i].target_address & GENMASK_ULL(51, 16);
+		rdbases[nr++] = its->collections[i].target_address & GITS_CMD2_RDBASE;
 	}
 
 	sort(rdbases, nr, sizeof(*rdbases), its_cmp_rdbase, NULL);

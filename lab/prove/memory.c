@@ -126,9 +126,17 @@ void *hyp_phys_to_virt(phys_addr_t phys)
 
 static struct range *range_of(const void *virt, size_t size)
 {
-	prove(virt == &itt, "what is zeroed and cleaned is what was taken");
+	struct range *range = &taken[taken[ITT].taken ? ITT : LEVEL2];
+	u32 i;
 
-	return taken[ITT].taken ? &taken[ITT] : &taken[LEVEL2];
+	prove(virt == &itt, "what is zeroed and cleaned is what was taken");
+	for (i = 0; i < NR_DEVICES; i++)
+		prove(records[i] != &itt.device, "... before a record refers to it");
+	for (i = 0; i < 2; i++)
+		prove(range == &taken[ITT] || !(level1[i] >> 63) || level2_page(i) != range->start,
+		      "... or a level-1 entry");
+
+	return range;
 }
 
 /* Of what was taken, or of the record */

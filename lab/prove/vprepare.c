@@ -15,13 +15,17 @@
  *    nothing that EL2 has;
  *  - BITS is the number of vINTID bits. Others are another size of both tables, and the end of
  *    a loop; an address has 36, 44 or 52 bits;
- *  - rdists_drive() is its_drives() for another number of bits.
+ *  - rdists_drive() is its_drives() for another number of bits, and rdists_support_vpes() gives
+ *    the same answer each time, as redistributors do not change;
+ *  - there is a registry: without one, vpes_intid_bits() returns 0 at once.
  */
 
 #include "registry.h"
 
 #define VPT_SIZE	((BITS_PER_BYTE * ITS_STAGING_VPE_RECORD_SIZE + (1UL << BITS)) / \
 			 BITS_PER_BYTE)
+
+#define VPROP_SIZE	ALIGN((1UL << BITS) - 8192, PAGE_SIZE)
 
 /* A virtual pending table, with the record behind it, where it is when EL2 looks at it */
 static struct {
@@ -38,6 +42,7 @@ static u32 nr_itss, nr_rows[PKVM_ITS_MAX], rdist_addr_bits;
 static u64 vpt, vprop, vpeid;
 static bool supported[2], mem_fails, taken, cleaned;
 static u64 zeroed;
+static u32 nr_counted;
 static int nr_pins;
 
 struct hyp_its nondet_its(void);
@@ -89,7 +94,7 @@ int its_prepare_vpe(struct hyp_its *its, u64 id)
 
 static bool is_vprop(void *from, void *to)
 {
-	return (u64)from == vprop && (u64)to - (u64)from == ALIGN((1UL << BITS) - 8192, PAGE_SIZE);
+	return (u64)from == vprop && (u64)to - (u64)from == VPROP_SIZE;
 }
 
 int hyp_pin_shared_mem(void *from, void *to)
@@ -109,8 +114,9 @@ int hyp_page_count(void *addr)
 {
 	u32 count = nondet_u32();
 
-	prove((u64)addr - vprop < (1UL << BITS) && PAGE_ALIGNED((u64)addr),
+	prove((u64)addr == vprop + PAGE_SIZE * nr_counted && nr_counted < VPROP_SIZE >> PAGE_SHIFT,
 	      "the pages that are counted are those of the property table");
+	nr_counted++;
 	/* An overflow is so far away only because none may have more. */
 	assume(count && count <= VPE_MAX_PINS + 1);
 	mem_fails |= count > VPE_MAX_PINS;
@@ -277,6 +283,7 @@ void prove_vpe_prepare(void)
 	for (i = 0; i < PKVM_ITS_MAX; i++)
 		prove(nr_rows[i] == (i < nr_itss && itss[i]->active && itss[i]->vpes),
 		      "each ITS that has vPEs has a row for it");
+	prove(nr_counted == VPROP_SIZE >> PAGE_SHIFT, "the pins of each page were counted");
 	prove(zeroed == number << PAGE_SHIFT && cleaned, "all of it was zeroed and cleaned");
 	prove(vpe_get(vpeid) == &memory.vpe && vpe_find(vpt) == &memory.vpe, "it is found");
 	prove(memory.vpe.vpt == vpt && memory.vpe.vprop == vprop && memory.vpe.bits == BITS,

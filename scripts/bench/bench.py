@@ -87,9 +87,9 @@ ROWS += [
     # The initcall is timed in microseconds.
     Row("handover", "initcall_cpus_1", "hand-over and deprivileging, 1 CPU", "dp", short=False),
     Row("handover", "initcall_cpus_8", "hand-over and deprivileging, 8 CPUs", "dp", short=False),
-    Row("memory", "staging", "staging memory", "p"),
-    Row("memory", "el2_per_its", "EL2: for an ITS", "p"),
-    Row("memory", "el2_per_device", "EL2: for a device", "p"),
+    Row("memory", "staging", "staging memory", "p", short=False),
+    Row("memory", "el2_per_its", "EL2: for an ITS", "p", short=False),
+    Row("memory", "el2_per_device", "EL2: for a device", "p", short=False),
     Row("vcpu-switch", "instructions", "put and load of a vCPU", "dp", short=False),
     Row("vcpu-switch", "el2_entries", "put and load of a vCPU: entries to EL2", "dp", short=False),
     Row("vcpu-switch", "instructions_vpe", "put and load of a vCPU with a vPE", "dpr", short=False),

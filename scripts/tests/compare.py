@@ -5,7 +5,8 @@
 compare.py OUT --dir DIR [--base IMAGE] --series IMAGE --programs DIR --part ci|all [--no-vfio REASON]
     Boot "base" (the kernel without the series, if it is given), "off" (kvm-arm.protected_its=off) and "on" (confined
     ITS), each once for the KVM and once for the VFIO selftests. Write OUT and print the table. CPU, GIC, SMP, MEM and
-    APPEND are those of the environment. Exit 0, or 110 if any is worse than the first in anything.
+    APPEND are those of the environment. Exit 0, or 110 if any is worse than the first in anything. Without IMAGE of base
+    "off" is the first, and must not fail.
 
 A run is bad if no run of the first set-up was as bad. A test with a bad run runs again in all set-ups, up to three
 times in all, as the first may show the same. A single bad run in ten is reported and counts as skipped: that is not
@@ -192,12 +193,16 @@ class Setup:
 
 
 def judge_all(setups, key):
-    """What judge() finds in all set-ups but the first, by their names, and what is worse there."""
+    """What judge() finds in the set-ups that have the series, by their names, and what is worse there."""
     base, *others = setups
+    pairs = [(base.runs[key], base.complaints, s) for s in others]
+    if base.name != "base":
+        # It has the series, and must not fail.
+        pairs.append(([o for o in base.runs[key] if o.word == "skip"] or [Outcome("skip")], {}, base))
     found, notes = {}, []
-    for s in others:
-        new = [text for k, text in s.complaints.items() if k[0] == key and k not in base.complaints]
-        found[s.name], bad = judge(base.runs[key], s.runs[key], new)
+    for runs, known, s in pairs:
+        new = [text for k, text in s.complaints.items() if k[0] == key and k not in known]
+        found[s.name], bad = judge(runs, s.runs[key], new)
         notes += ["%s: %s, %s" % (s.name, o, o.reason) for o in bad]
         notes += ["%s: new in the kernel log: %s" % (s.name, text) for text in new]
     return found.values(), list(dict.fromkeys(notes))

@@ -30,8 +30,8 @@
 #define CMD_VPEID(c)		FIELD_GET(GITS_CMD1_VPEID, (c)[1])
 #define CMD_VINTID(c)		FIELD_GET(GITS_CMD2_VINTID, (c)[2])
 #define CMD_DOORBELL(c)		FIELD_GET(GITS_CMD2_DB_INTID, (c)[2])
-#define CMD_VPT_SIZE(c)		FIELD_GET(GITS_CMD3_VPT_SIZE, (c)[3])
-#define CMD_ITS_LIST(c)		FIELD_GET(GITS_CMD1_ITS_LIST, (c)[1])
+#define CMD_VPT_SIZE(c)		FIELD_GET(GITS_CMD3_VMAPP_VPT_SIZE, (c)[3])
+#define CMD_ITS_LIST(c)		FIELD_GET(GITS_CMD1_VMOVP_ITS_LIST, (c)[1])
 
 /* Those of GICv4.1 commands alone */
 #define CMD_VMAPP_DEFAULT_DB(c)	FIELD_GET(GITS_CMD1_VMAPP_DEFAULT_DB, (c)[1])
@@ -379,7 +379,7 @@ static enum pkvm_its_verdict check_vmapp_v4_1(const struct hyp_its *its, const s
 {
 	const struct hyp_vpe_map *other = vpe_map_elsewhere(its, vpe);
 
-	if (vpe->vprop != (in[0] & GITS_CMD0_VCONF_ADDR))
+	if (vpe->vprop != (in[0] & GITS_CMD0_VMAPP_VCONF_ADDR))
 		return PKVM_ITS_REFUSED_NOT_PREPARED;
 
 	if (other && other->rdbase != vpe_rdbase(its, in))
@@ -399,7 +399,7 @@ static enum pkvm_its_verdict map_vpe(const struct hyp_its *its, struct hyp_vpe *
 	u64 rdbase = vpe_rdbase(its, in);
 	enum pkvm_its_verdict verdict;
 
-	if (map->state == HYP_VPE_MAPPED || vpe->vpt != (in[3] & GITS_CMD3_VPT_ADDR) ||
+	if (map->state == HYP_VPE_MAPPED || vpe->vpt != (in[3] & GITS_CMD3_VMAPP_VPT_ADDR) ||
 	    vpe->bits != CMD_VPT_SIZE(in) + 1)
 		return PKVM_ITS_REFUSED_NOT_PREPARED;
 
@@ -456,7 +456,7 @@ static void encode_vmapp_v4_1(const struct hyp_its *its, const struct hyp_vpe *v
 			      u64 *out)
 {
 	if (!vpe_map_elsewhere(its, vpe))
-		out[0] |= GITS_CMD0_ALLOC;
+		out[0] |= GITS_CMD0_VMAPP_ALLOC;
 
 	if (in[2] & GITS_CMD2_VALID) {
 		out[0] |= vpe->vprop;
@@ -522,9 +522,9 @@ static enum pkvm_its_verdict do_vmap_event(const struct hyp_its *its, const u64 
 		verdict = check_mapped_vpe(its, in);
 	if (!verdict && maps)
 		verdict = check_intid(its, CMD_VINTID(in));
-	if (!verdict && (maps || (in[2] & GITS_CMD2_DB_VALID)))
+	if (!verdict && (maps || (in[2] & GITS_CMD2_VMOVI_DB_VALID)))
 		verdict = check_doorbell(its, CMD_DOORBELL(in));
-	if (!verdict && its_is_v4_1(its) && (maps || (in[2] & GITS_CMD2_DB_VALID)) &&
+	if (!verdict && its_is_v4_1(its) && (maps || (in[2] & GITS_CMD2_VMOVI_DB_VALID)) &&
 	    CMD_DOORBELL(in) != NO_DOORBELL)
 		verdict = PKVM_ITS_REFUSED_BAD_INTID;
 	if (verdict)
@@ -538,8 +538,8 @@ static enum pkvm_its_verdict do_vmap_event(const struct hyp_its *its, const u64 
 	if (maps)
 		out[2] = CMD_VINTID(in);
 	else
-		out[2] = in[2] & GITS_CMD2_DB_VALID;
-	if (maps || (in[2] & GITS_CMD2_DB_VALID))
+		out[2] = in[2] & GITS_CMD2_VMOVI_DB_VALID;
+	if (maps || (in[2] & GITS_CMD2_VMOVI_DB_VALID))
 		out[2] |= FIELD_PREP(GITS_CMD2_DB_INTID, CMD_DOORBELL(in));
 
 	return PKVM_ITS_ACCEPTED;
@@ -618,7 +618,7 @@ static enum pkvm_its_verdict do_vmovp(const struct hyp_its *its, const u64 *in, 
 	out[1] = CMD_VPE(CMD_VPEID(in));
 	out[2] = in[2] & GITS_CMD2_RDBASE;
 	if (!(its->typer & GITS_TYPER_VMOVP)) {
-		out[0] |= in[0] & GITS_CMD0_SEQUENCE_NUMBER;
+		out[0] |= in[0] & GITS_CMD0_VMOVP_SEQ_NUM;
 		out[1] |= CMD_ITS_LIST(in);
 	}
 	if (its_is_v4_1(its) && (in[2] & GITS_CMD2_VMOVP_DB)) {

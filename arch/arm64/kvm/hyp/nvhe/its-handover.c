@@ -317,7 +317,7 @@ static bool its_rdbases_are_sorted(const struct its_staging_desc *desc)
 	u32 i;
 
 	for (i = 0; i < desc->nr_rdbases; i++) {
-		if (desc->rdbases[i] & ~GENMASK_ULL(51, 16))
+		if (desc->rdbases[i] & ~GITS_CMD2_RDBASE)
 			return false;
 
 		if (i && desc->rdbases[i] <= desc->rdbases[i - 1])

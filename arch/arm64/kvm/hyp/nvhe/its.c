@@ -314,7 +314,8 @@ static void note_sync(struct hyp_its *its, u32 slot)
 
 	for (behind = slot; behind != its->done; behind = slot) {
 		slot = (behind ?: its->nr_cmds) - 1;
-		if ((le64_to_cpu(its->committed[slot].raw_cmd_le[0]) & 0xff) == GITS_CMD_SYNC) {
+		if (FIELD_GET(GITS_CMD0_NUMBER, le64_to_cpu(its->committed[slot].raw_cmd_le[0])) ==
+		    GITS_CMD_SYNC) {
 			its->nr_synced = its->nr_committed - slots_between(its, behind, its->next);
 			return;
 		}

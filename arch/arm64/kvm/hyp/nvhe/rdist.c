@@ -516,8 +516,9 @@ static int rdists_pin_prop_table(const struct gic_staging_desc *desc)
 }
 
 /*
- * How many bits of an address the virtual LPI frame keeps. The driver has left no address in
- * there that matters: it writes one whenever a vPE becomes resident.
+ * How many bits of an address the virtual LPI frame keeps: GICR_VPENDBASER is taken to have as
+ * many as GICR_VPROPBASER. The driver has left no address in there that matters: it writes one
+ * whenever a vPE becomes resident.
  */
 static void rdist_learn_vlpi_addr_bits(const struct hyp_rdist *rdist)
 {

@@ -876,7 +876,7 @@ int __pkvm_vpe_is_pending(u64 vpeid, u32 vintid)
 /**
  * vpes_held_pages - count the pages that EL2 holds for vPEs
  *
- * Return: their number, without those of the tables of vPEs.
+ * Return: their number, without the level-2 pages of the ITSs' tables.
  */
 u64 vpes_held_pages(void)
 {
