@@ -37,7 +37,7 @@ class Row(NamedTuple):
     arguments: str = "-"
     devices: str = "-"
     part: str = "ci"
-    deadline: str = "60"
+    deadline: str = "180"
     note: str = "-"
 
     @property
