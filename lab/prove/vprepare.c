@@ -13,8 +13,8 @@
  *  - its_prepare_vpe() takes a row, or fails: prove_prepare_vpe();
  *  - the functions of mem_protect.c pin, unpin or take a range as a whole, or nothing, and take
  *    nothing that EL2 has;
- *  - BITS is the number of vINTID bits. Others are another size of both tables, and the end of
- *    a loop; an address has 36, 44 or 52 bits;
+ *  - BITS is the number of vINTID bits. Others are another size of the property table, from 19 on
+ *    of the pending table as well, and the end of a loop; an address has 36, 44 or 52 bits;
  *  - rdists_drive() is its_drives() for another number of bits, and rdists_support_vpes() gives
  *    the same answer each time, as redistributors do not change;
  *  - there is a registry: without one, vpes_intid_bits() returns 0 at once.
@@ -22,9 +22,7 @@
 
 #include "registry.h"
 
-#define VPT_SIZE	((BITS_PER_BYTE * ITS_STAGING_VPE_RECORD_SIZE + (1UL << BITS)) / \
-			 BITS_PER_BYTE)
-
+#define VPT_SIZE	((1UL << BITS) / BITS_PER_BYTE + ITS_STAGING_VPE_RECORD_SIZE)
 #define VPROP_SIZE	ALIGN((1UL << BITS) - 8192, PAGE_SIZE)
 
 /* A virtual pending table, with the record behind it, where it is when EL2 looks at it */
