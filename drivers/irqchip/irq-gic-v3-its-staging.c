@@ -14,9 +14,8 @@
  *  - activate: per ITS and under its lock, with the queue drained, swap the queues. This is the
  *    only part with interrupts off. It takes constant time.
  *
- * From then on commands are posted by a call to the hypervisor, until the host is deprivileged
- * and writes to GITS_CWRITER trap on all CPUs (its_end_deprivilege()). There is no moment at which
- * a CPU that is not trusted any more could reach an ITS that is not confined yet.
+ * From then on commands are posted by a call to the hypervisor. There is no moment at which a CPU
+ * that is not trusted any more could reach an ITS that is not confined yet.
  *
  * Lock order: CPU hotplug, its_staging_lock, then the dev_alloc_lock of each ITS, then the
  * lock of one ITS.
@@ -50,8 +49,11 @@
 
 static DEFINE_MUTEX(its_staging_lock);
 
-/* Commands for ITSs that have been handed over are posted by calls */
+/* There may be ITSs that have been handed over: their commands are posted by calls */
 DEFINE_STATIC_KEY_FALSE(its_staging_calls);
+
+/* On all CPUs, writes to the registers of an ITS get to the hypervisor */
+static bool its_writes_trap __ro_after_init;
 
 /**
  * its_may_be_staged - check whether a hypervisor is going to confine the ITSs
@@ -526,6 +528,19 @@ bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser)
 }
 
 /**
+ * its_staging_may_suspend - check whether an ITS may be suspended
+ * @its: the ITS
+ *
+ * Context: any.
+ * Return: false if the CPU that resumes may not be deprivileged: what it wrote to the registers
+ * of the ITS would not reach the hypervisor.
+ */
+bool its_staging_may_suspend(struct its_node *its)
+{
+	return !its_is_staged(its) || its_writes_trap;
+}
+
+/**
  * its_start_deprivilege - hand the ITSs over, before the host is deprivileged
  * @ops: the hypervisor's side
  *
@@ -559,20 +574,15 @@ int its_start_deprivilege(const struct its_staging_ops *ops)
  * its_end_deprivilege - finish what its_start_deprivilege() has begun
  * @deprivileged: all CPUs have been deprivileged
  *
- * If not, go on posting commands by calls, and refuse to suspend: the CPU that resumes
- * may not be deprivileged, and what it wrote to the registers of an ITS would not reach
- * the hypervisor.
- *
  * Context: process context.
  */
-void its_end_deprivilege(bool deprivileged)
+void __init its_end_deprivilege(bool deprivileged)
 {
 	struct its_node *its;
 
 	lockdep_assert_cpus_held();
 
-	if (deprivileged)
-		static_branch_disable_cpuslocked(&its_staging_calls);
+	its_writes_trap = deprivileged;
 
 	list_for_each_entry(its, &its_nodes, entry)
 		mutex_unlock(&its->dev_alloc_lock);

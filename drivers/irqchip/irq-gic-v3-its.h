@@ -175,6 +175,7 @@ bool its_staging_reclaim_device(struct its_device *its_dev);
 
 #ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
 bool its_may_be_staged(void);
+bool its_staging_may_suspend(struct its_node *its);
 bool its_staging_has_vpes(void);
 int its_staging_prepare_vpe(u16 vpe_id, struct page *vpt, struct page *vprop, size_t vprop_size);
 bool its_staging_reclaim_vpe(struct its_vpe *vpe, size_t vprop_size);
@@ -183,6 +184,11 @@ bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser);
 static inline bool its_may_be_staged(void)
 {
 	return false;
+}
+
+static inline bool its_staging_may_suspend(struct its_node *its)
+{
+	return true;
 }
 
 static inline bool its_staging_has_vpes(void)
@@ -223,9 +229,10 @@ static inline bool its_is_staged(struct its_node *its)
  * its_posts_by_call - check how commands are posted
  * @its: the ITS
  *
- * Context: the ITS's lock held, or only one CPU running.
+ * Context: the ITS's lock held.
  * Return: true to call its_staging_ops::post instead of writing GITS_CWRITER: the ITS has
- * been handed over, and writes may not reach the hypervisor yet.
+ * been handed over. A write would reach the hypervisor, too, once the host is deprivileged, but
+ * it takes longer to decode.
  */
 static inline bool its_posts_by_call(struct its_node *its)
 {

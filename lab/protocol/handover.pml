@@ -35,11 +35,10 @@
 /* The CPUs */
 bool irqs_off[NCPUS], in_interrupt;
 bool deprivileged[NCPUS];
-bool ipi, ipi_failed;
+bool ipi;
 
 /* The driver */
 byte its_lock[NITS];
-bool calls;			/* its_staging_calls */
 bool staging_memory[NITS];
 bool staged[NITS];		/* its->staging.ops, cmd_base and cmd_write */
 byte sent[NITS];		/* its->cmd_write */
@@ -110,13 +109,17 @@ inline send(cpu, its, nr)
 		sent[its]++
 	};
 	atomic {
+#ifdef FAULT_CALLS
+		write_cwriter(cpu, its);
+#else
 		if
-		:: calls && staged[its] -> el2_write(its)
+		:: staged[its] -> el2_write(its)
 		:: else -> write_cwriter(cpu, its)
 		fi;
+#endif
 		its_lock[its] = NOBODY
 	};
-	/* its_wait_for_range_completion(), without the lock */
+	/* its_wait_for_completion(), without the lock */
 	creadr[its] > nr
 }
 
@@ -173,9 +176,6 @@ proctype Handover()
 	byte i, failed;
 	mtype result = DONE;
 
-#ifndef FAULT_CALLS
-	atomic { CPU0 -> calls = true };
-#endif
 #ifdef FAULT_2
 	atomic { CPU0 -> paused = true };
 #endif
@@ -274,11 +274,6 @@ deprivilege:
 #ifdef FAULT_2
 		paused = false;
 #endif
-#ifdef FAULT_CALLS_END
-		calls = false;
-#else
-		calls = calls && ipi_failed;
-#endif
 #ifndef FAULT_3
 		mutex = false
 #endif
@@ -300,7 +295,7 @@ proctype Ipi()
 		if
 		:: assert(refused || (is_active[0] && is_active[1]));
 			deprivileged[1] = true
-		:: ipi_failed = true
+		:: true
 		fi;
 		ipi = false
 	}

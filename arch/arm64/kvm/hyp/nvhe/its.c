@@ -742,7 +742,9 @@ const struct mmio_guard_ops its_guard_ops = {
  * @id: ID of the ITS, from the host
  * @cwriter: the value, from the host
  *
- * Context: any. For CPUs whose writes to GITS_CWRITER do not trap yet.
+ * A write that faults takes longer, and does not get here from CPUs that are not deprivileged.
+ *
+ * Context: any.
  * Return: 0 or -EINVAL.
  */
 int __pkvm_its_post(u32 id, u64 cwriter)

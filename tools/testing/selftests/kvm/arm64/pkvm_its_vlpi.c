@@ -9,7 +9,8 @@
  * them unmaps and remaps the interrupt, the vCPU sleeps, its CPU goes off line, the
  * system is suspended, or a VM is killed.
  *
- * The test takes two 82576 network controllers that have no driver:
+ * The test takes two 82576 network controllers that have no driver, or if there is none, two of
+ * QEMU's edu devices:
  *
  *	-M virt,virtualization=on,gic-version=4,its=on,iommu=smmuv3
  *	-device igb,romfile= -device igb,romfile=
@@ -54,6 +55,7 @@
 #define MAX_TRIES		(10 * NR_MSIS)
 
 #define DEVICE_ID_82576		0x10c9
+#define MAX_PCI			16
 
 /* In the guest */
 #define DEVICE			1
@@ -232,11 +234,15 @@ static void guest_code(void)
 
 /**
  * struct device - a device that raises MSIs when told so
- * @vfio: the device
+ * @pci: the device, if it is an edu
+ * @edu: likewise
+ * @vfio: the device, if it is an 82576; otherwise NULL
  * @event: the eventfd that VFIO signals
  * @irq: how the host's /proc/interrupts names the interrupt
  */
 struct device {
+	struct pci_dev pci;
+	struct vdev edu;
 	struct vfio_pci_device *vfio;
 	int event;
 	char irq[64];
@@ -379,6 +385,14 @@ static void guest_detach(struct guest *g)
 	kvm_deassign_irqfd(g->vm, GSI, g->dev->event);
 }
 
+static void device_send_msi(struct device *dev)
+{
+	if (dev->vfio)
+		vfio_pci_driver_send_msi(dev->vfio);
+	else
+		TEST_ASSERT(!edu_raise(&dev->edu), "edu: %s", strerror(errno));
+}
+
 /* Drop MSIs that the device sent while no guest had it. */
 static void device_drain(struct device *dev)
 {
@@ -462,7 +476,7 @@ static int raise_msi(struct guest *g, unsigned int cpu)
 {
 	u64 before = seen(g, cpu);
 
-	vfio_pci_driver_send_msi(g->dev->vfio);
+	device_send_msi(g->dev);
 
 	return WAIT_FOR(seen(g, cpu) != before);
 }
@@ -482,7 +496,7 @@ static int raise_to_host(struct guest *g)
 {
 	u64 before = host_count(g->dev);
 
-	vfio_pci_driver_send_msi(g->dev->vfio);
+	device_send_msi(g->dev);
 
 	return WAIT_FOR(host_count(g->dev) != before);
 }
@@ -549,7 +563,7 @@ static void *storm_thread(void *arg)
 	struct storm *storm = arg;
 
 	while (!atomic_load(&storm->stop)) {
-		vfio_pci_driver_send_msi(storm->dev->vfio);
+		device_send_msi(storm->dev);
 		storm->sent++;
 		sched_yield();
 	}
@@ -1075,7 +1089,7 @@ static bool is_pending(u64 vpt)
 /* The host has another redistributor write to the pending table, and sees that it does. */
 static int move_away(struct guest *g, u64 vpt)
 {
-	vfio_pci_driver_send_msi(g->dev->vfio);
+	device_send_msi(g->dev);
 
 	return WAIT_FOR(is_pending(vpt));
 }
@@ -1180,7 +1194,7 @@ static int run(int (*fn)(struct guest *g))
  * Devices
  */
 
-static void device_open(struct device *dev, const char *bdf)
+static void igb_open(struct device *dev, const char *bdf)
 {
 	struct iommu *iommu = iommu_init(default_iommu_mode);
 	struct iova_allocator *allocator;
@@ -1203,7 +1217,7 @@ static void device_open(struct device *dev, const char *bdf)
 	snprintf(dev->irq, sizeof(dev->irq), "vfio-msix[%d](%s)", dev->vfio->driver.msi, bdf);
 }
 
-static void device_close(struct device *dev)
+static void igb_close(struct device *dev)
 {
 	struct iommu *iommu = dev->vfio->iommu;
 
@@ -1234,7 +1248,7 @@ static bool is_free(const char *bdf)
 	return !driver[0] || !strcmp(driver, "vfio-pci");
 }
 
-static void devices_open(void)
+static void igbs_open(void)
 {
 	static char bdf[NR_DEVICES][16];
 	struct dirent *de;
@@ -1254,7 +1268,51 @@ static void devices_open(void)
 		ret = pci_set_driver(bdf[i], "vfio-pci");
 		if (ret)
 			ksft_exit_fail_msg("%s: %s\n", bdf[i], strerror(-ret));
-		device_open(&devices[i], bdf[i]);
+		igb_open(&devices[i], bdf[i]);
+	}
+}
+
+static void edus_open(void)
+{
+	struct pci_dev pci[MAX_PCI];
+	struct device *dev;
+	int i, nr, ret;
+
+	nr = pci_find(pci, MAX_PCI);
+	for (i = 0; i < nr && nr_devices < NR_DEVICES; i++) {
+		if (!pci[i].edu)
+			continue;
+
+		dev = &devices[nr_devices++];
+		dev->pci = pci[i];
+		pci_to_vfio(&dev->pci, 1);
+		ret = vdev_open(&dev->edu, &dev->pci) ?:
+		      vdev_vectors(&dev->edu, 0, 1, &dev->edu.event, 1);
+		if (ret)
+			ksft_exit_fail_msg("%s: %s\n", dev->pci.bdf, strerror(-ret));
+
+		dev->event = dev->edu.event;
+		snprintf(dev->irq, sizeof(dev->irq), "vfio-msi[0](%s)", dev->pci.bdf);
+	}
+}
+
+static void devices_open(void)
+{
+	igbs_open();
+	if (!nr_devices)
+		edus_open();
+}
+
+static void devices_close(void)
+{
+	struct device *dev;
+
+	while (nr_devices) {
+		dev = &devices[--nr_devices];
+		if (dev->vfio)
+			igb_close(dev);
+		else
+			vdev_close(&dev->edu);
 	}
 }
 
@@ -1331,7 +1389,7 @@ int main(int argc, char **argv)
 
 	devices_open();
 	if (!nr_devices)
-		ksft_exit_skip("no 82576 without a driver\n");
+		ksft_exit_skip("no 82576 without a driver, and no edu\n");
 
 	if (its_find_staging(&its))
 		ksft_exit_fail_msg("no staging queue\n");
@@ -1346,8 +1404,7 @@ int main(int argc, char **argv)
 			report(tests[i].name, run(tests[i].fn));
 	}
 
-	for (i = 0; i < nr_devices; i++)
-		device_close(&devices[i]);
+	devices_close();
 	while (nr_rdists)
 		rdist_close(&rdists[--nr_rdists]);
 	its_close(&its);
