@@ -49,9 +49,6 @@
 
 static DEFINE_MUTEX(its_staging_lock);
 
-/* There may be ITSs that have been handed over: their commands are posted by calls */
-DEFINE_STATIC_KEY_FALSE(its_staging_calls);
-
 /* On all CPUs, writes to the registers of an ITS get to the hypervisor */
 static bool its_writes_trap __ro_after_init;
 
@@ -551,10 +548,9 @@ bool its_staging_may_suspend(struct its_node *its)
  * locked: a CPU that comes up adds the RDbase that its collection targets.
  * Return: 0 if every ITS is confined (or there is none), or a negative error.
  */
-int its_start_deprivilege(const struct its_staging_ops *ops)
+int __init its_start_deprivilege(const struct its_staging_ops *ops)
 {
 	struct its_node *its;
-	int ret;
 
 	lockdep_assert_cpus_held();
 
@@ -563,11 +559,7 @@ int its_start_deprivilege(const struct its_staging_ops *ops)
 	list_for_each_entry(its, &its_nodes, entry)
 		mutex_lock_nest_lock(&its->dev_alloc_lock, &its_staging_lock);
 
-	static_branch_enable_cpuslocked(&its_staging_calls);
-
-	ret = its_staging_hand_over(&its_nodes, ops);
-
-	return ret;
+	return its_staging_hand_over(&its_nodes, ops);
 }
 
 /**

@@ -8,7 +8,6 @@
 #ifndef _IRQ_GIC_V3_ITS_H
 #define _IRQ_GIC_V3_ITS_H
 
-#include <linux/jump_label.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/sizes.h>
@@ -135,7 +134,7 @@ struct its_device {
 	void			*itt;
 	u32			itt_sz;
 	u32			nr_ites;
-	unsigned long		*mapped_events; /* until a hypervisor takes the ITS over */
+	unsigned long		*mapped_events; /* for a hypervisor that takes the ITS over */
 	u32			device_id;
 	bool			shared;
 };
@@ -166,8 +165,6 @@ u32 its_addr_bits(void);
 void *its_staging_alloc(int node, size_t size);
 void its_staging_free(void *addr, size_t size);
 int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops *ops);
-
-DECLARE_STATIC_KEY_FALSE(its_staging_calls);
 
 u32 its_staging_addr_bits(void __iomem *base);
 int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits, void *itt);
@@ -223,21 +220,6 @@ static inline bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser)
 static inline bool its_is_staged(struct its_node *its)
 {
 	return IS_ENABLED(CONFIG_ARM_GIC_V3_ITS_STAGING) && its->staging.ops;
-}
-
-/**
- * its_posts_by_call - check how commands are posted
- * @its: the ITS
- *
- * Context: the ITS's lock held.
- * Return: true to call its_staging_ops::post instead of writing GITS_CWRITER: the ITS has
- * been handed over. A write would reach the hypervisor, too, once the host is deprivileged, but
- * it takes longer to decode.
- */
-static inline bool its_posts_by_call(struct its_node *its)
-{
-	return IS_ENABLED(CONFIG_ARM_GIC_V3_ITS_STAGING) &&
-	       static_branch_unlikely(&its_staging_calls) && its_is_staged(its);
 }
 
 #endif /* _IRQ_GIC_V3_ITS_H */

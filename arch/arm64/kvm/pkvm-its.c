@@ -148,12 +148,12 @@ static void pkvm_its_post(int id, u32 offset)
 
 static int pkvm_its_prepare(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 {
-	return kvm_call_hyp_nvhe(__pkvm_its_prepare, id, dev_id, event_bits, itt);
+	return kvm_call_hyp_nvhe(__pkvm_its_prepare, id, (u64)dev_id, event_bits, itt);
 }
 
 static int pkvm_its_reclaim(int id, u32 dev_id)
 {
-	return kvm_call_hyp_nvhe(__pkvm_its_reclaim, id, dev_id);
+	return kvm_call_hyp_nvhe(__pkvm_its_reclaim, id, (u64)dev_id);
 }
 
 static int pkvm_its_prepare_vpe(u16 vpe_id, phys_addr_t vpt, phys_addr_t vprop, size_t vprop_size)
@@ -165,7 +165,7 @@ static int pkvm_its_prepare_vpe(u16 vpe_id, phys_addr_t vpt, phys_addr_t vprop, 
 	if (ret)
 		return ret;
 
-	ret = kvm_call_hyp_nvhe(__pkvm_vpe_prepare, vpe_id, vpt, vprop);
+	ret = kvm_call_hyp_nvhe(__pkvm_vpe_prepare, (u64)vpe_id, vpt, vprop);
 	if (ret)
 		kvm_unshare_hyp(va, va + vprop_size);
 
@@ -177,7 +177,7 @@ static int pkvm_its_reclaim_vpe(u16 vpe_id, phys_addr_t vprop, size_t vprop_size
 	void *va = phys_to_virt(vprop);
 	int ret;
 
-	ret = kvm_call_hyp_nvhe(__pkvm_vpe_reclaim, vpe_id);
+	ret = kvm_call_hyp_nvhe(__pkvm_vpe_reclaim, (u64)vpe_id);
 	if (!ret)
 		kvm_unshare_hyp(va, va + vprop_size);
 
@@ -238,7 +238,7 @@ bool pkvm_its_vpe_is_pending(u16 vpe_id, u32 vintid, bool *pending)
 	if (!nr_pkvm_itss)
 		return false;
 
-	ret = kvm_call_hyp_nvhe(__pkvm_vpe_is_pending, vpe_id, vintid);
+	ret = kvm_call_hyp_nvhe(__pkvm_vpe_is_pending, (u64)vpe_id, vintid);
 	WARN_ON_ONCE(ret < 0);
 	*pending = ret > 0;
 

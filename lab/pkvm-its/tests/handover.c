@@ -1003,10 +1003,10 @@ static void inactive(void)
 	for (offset = 0; offset < 0x200; offset += 8)
 		its_write(its, offset, 0x20, 8);
 	its_write(its, GITS_CTLR, 0, 4);
-	EXPECT(!__pkvm_its_post(its->id, 0x20));
+	EXPECT_EQ(__pkvm_its_post(its->id, 0x20), -EINVAL);
 
 	EXPECT(test_same_regs(its, &regs));
-	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), 0x200 / 8 + 2);
+	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), 0x200 / 8 + 1);
 	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), 0);
 	EXPECT_EQ(its_refused_all(its), 0);
 }
@@ -1020,9 +1020,10 @@ static void post(void)
 	EXPECT_EQ(its_stat(its, PKVM_ITS_ACCEPTED), 1);
 	EXPECT_EQ(its->model->cwriter, its->next * 32);
 
-	/* All 64 bits count */
-	EXPECT(!__pkvm_its_post(its->id, its->next * 32 | BIT_ULL(32)));
-	EXPECT_EQ(its_stat(its, PKVM_ITS_WRITES_IGNORED), 1);
+	/* All bits count */
+	EXPECT_EQ(__pkvm_its_post(its->id, its->next * 32 | BIT(31)), -EINVAL);
+	EXPECT_EQ(__pkvm_its_post(its->id, its->next * 32 | 1), -EINVAL);
+	EXPECT_EQ(its->model->cwriter, its->next * 32);
 	EXPECT_EQ(__pkvm_its_post(its->id + 1, 0), -EINVAL);
 	EXPECT_EQ(__pkvm_its_post(-1, 0), -EINVAL);
 }

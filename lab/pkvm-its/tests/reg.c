@@ -898,7 +898,7 @@ static void replay_overtakes(void)
 	its_stage(its, cmd_unmapd(DEV));
 	its_stage(its, cmd_sync(0));
 	expect_ignored(GITS_CWRITER, its->next * 32, 8);
-	EXPECT_EQ(__pkvm_its_post(its->id, its->next * 32), 0);
+	EXPECT_EQ(__pkvm_its_post(its->id, its->next * 32), -EINVAL);
 	EXPECT_EQ(its_reclaim(its, DEV), -EBUSY);
 	EXPECT(!mem_host_write(itt, 1));
 

@@ -3,10 +3,10 @@
  * Confinement of GICv3 ITSs: registers, command queue, memory of devices.
  *
  * The host is not trusted. It writes commands to a staging queue, which may change at any
- * time and is read once. When it writes GITS_CWRITER, EL2 puts what its-cmd.c makes of each
- * command into the queue that the hardware reads, in the same slot: the host reads CREADR
- * as it would without EL2. A refused command becomes a SYNC, as the architecture lets an
- * ITS ignore a command with an error (IHI 0069, Command errors).
+ * time and is read once. When it posts them (__pkvm_its_post(), or a write of GITS_CWRITER),
+ * EL2 puts what its-cmd.c makes of each command into the queue that the hardware reads, in the
+ * same slot: the host reads CREADR as it would without EL2. A refused command becomes a SYNC, as
+ * the architecture lets an ITS ignore a command with an error (IHI 0069, Command errors).
  *
  * Memory moves by hypercall: __pkvm_its_prepare() takes what a device needs before it is
  * mapped, __pkvm_its_reclaim() gives it back when the hardware has unmapped it.
@@ -740,23 +740,27 @@ const struct mmio_guard_ops its_guard_ops = {
 /**
  * __pkvm_its_post - do what a write of GITS_CWRITER does
  * @id: ID of the ITS, from the host
- * @cwriter: the value, from the host
+ * @offset: the value, from the host
  *
- * A write that faults takes longer, and does not get here from CPUs that are not deprivileged.
+ * The driver posts its commands this way. A write that faults takes longer, and CPUs that are
+ * not deprivileged yet do not fault.
  *
- * Context: any.
- * Return: 0 or -EINVAL.
+ * Context: any; takes hyp_its::lock.
+ * Return: 0, or -EINVAL if a write would be ignored.
  */
-int __pkvm_its_post(u32 id, u64 cwriter)
+int __pkvm_its_post(u32 id, u32 offset)
 {
 	struct hyp_its *its = hyp_its_get(id);
+	bool done;
 
 	if (!its)
 		return -EINVAL;
 
-	its_guard_write(its, GITS_CWRITER, cwriter, sizeof(u64));
+	hyp_spin_lock(&its->lock);
+	done = its->active && its_handle_cwriter(its, offset, GENMASK_ULL(63, 0));
+	hyp_spin_unlock(&its->lock);
 
-	return 0;
+	return done ? 0 : -EINVAL;
 }
 
 static bool its_suspend_one(struct hyp_its *its)

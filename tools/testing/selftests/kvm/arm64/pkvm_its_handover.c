@@ -351,6 +351,27 @@ static void test_unused(void)
 	ksft_test_result((before == after) == is("confined"), "unused_its_fenced\n");
 }
 
+/* Whatever became of the ITSs. But a CPU that is not deprivileged does not resume them. */
+static void test_suspend(void)
+{
+	int want = strstr(cmdline, "its_inject.fail=finalise") ? -EBUSY : 0;
+	int ret;
+
+	if (strstr(cmdline, "its_inject.fail=gicv5")) {
+		ksft_test_result_skip("suspend: the GICv5 is not there\n");
+		return;
+	}
+
+	ret = system_suspend();
+	if (ret == -ENOENT) {
+		ksft_test_result_skip("suspend: no CONFIG_PM_DEBUG\n");
+		return;
+	}
+
+	ksft_print_msg("suspend: %s\n", ret ? strerror(-ret) : "done");
+	ksft_test_result(ret == want, "suspend\n");
+}
+
 int main(int argc, char **argv)
 {
 	bool count = false, late = false;
@@ -392,7 +413,7 @@ int main(int argc, char **argv)
 	phys_setup();
 
 	unused = param_is("irqchip.gicv3_nolpi", "1");
-	ksft_set_plan(6 + is("confined") + !is("failed") + unused + late);
+	ksft_set_plan(7 + is("confined") + !is("failed") + unused + late);
 	test_state();
 	if (late)
 		test_late_cpus();
@@ -406,6 +427,7 @@ int main(int argc, char **argv)
 		test_guest();
 	if (unused)
 		test_unused();
+	test_suspend();
 
 	ksft_finished();
 }

@@ -135,7 +135,7 @@ static inline bool its_is_v4_1(const struct hyp_its *its)
 }
 
 /* Hypercalls of a host that is not */
-int __pkvm_its_post(u32 id, u64 cwriter);
+int __pkvm_its_post(u32 id, u32 offset);
 int __pkvm_its_prepare(u32 id, u64 dev_id, u32 event_bits, phys_addr_t itt);
 int __pkvm_its_reclaim(u32 id, u64 dev_id);
 u64 __pkvm_its_stat(u32 id, u32 nr);

@@ -577,29 +577,6 @@ bool cpu_is_online(unsigned int cpu)
 	return sysfile_read(path, buf, sizeof(buf)) == 1 && buf[0] == '1';
 }
 
-/**
- * system_suspend() - Suspend the system and wake it up
- *
- * Goes as far as what happens with interrupts off on the last CPU, the ITS driver's part
- * of it, and back: this needs CONFIG_PM_DEBUG.
- *
- * Return: 0, -ENOENT without CONFIG_PM_DEBUG, or another error.
- */
-int system_suspend(void)
-{
-	int ret;
-
-	/* How long the kernel stays there, in seconds. */
-	ret = sysfile_set("/sys/module/hibernate/parameters/pm_test_delay", "0");
-	if (!ret)
-		ret = sysfile_write("/sys/power/pm_test", "core");
-	if (!ret)
-		ret = sysfile_write("/sys/power/state", "disk");
-	sysfile_write("/sys/power/pm_test", "none");
-
-	return ret;
-}
-
 /*
  * LPIs that can be seen to arrive
  *
@@ -975,15 +952,8 @@ int log_open(void)
 	return fd;
 }
 
-/**
- * log_complaints() - Look for messages that the kernel must not print during a test
- * @fd: from log_open()
- *
- * Reads what has come since the last time, and prints what is not good.
- *
- * Return: the number of complaints, or -errno.
- */
-int log_complaints(int fd)
+/* Prints and counts the new lines that match. Returns their number or -errno. */
+static int log_count(int fd, bool (*matches)(const char *line))
 {
 	char line[8192];
 	int nr = 0;
@@ -995,7 +965,7 @@ int log_complaints(int fd)
 			continue;
 
 		line[n] = '\0';
-		if (is_complaint(line)) {
+		if (matches(line)) {
 			ksft_print_msg("log: %s", line);
 			nr++;
 		}
@@ -1003,4 +973,54 @@ int log_complaints(int fd)
 	} while (n > 0 || (n < 0 && (errno == EPIPE || errno == EINTR)));
 
 	return n < 0 && errno != EAGAIN ? -errno : nr;
+}
+
+/**
+ * log_complaints() - Look for messages that the kernel must not print during a test
+ * @fd: from log_open()
+ *
+ * Reads what has come since the last time, and prints what is not good.
+ *
+ * Return: the number of complaints, or -errno.
+ */
+int log_complaints(int fd)
+{
+	return log_count(fd, is_complaint);
+}
+
+static bool is_suspend_error(const char *line)
+{
+	return strstr(line, "failed to power down");
+}
+
+/**
+ * system_suspend() - Suspend the system and wake it up
+ *
+ * Goes as far as what happens with interrupts off on the last CPU, the ITS driver's part
+ * of it, and back: this needs CONFIG_PM_DEBUG.
+ *
+ * Return: 0, -ENOENT without CONFIG_PM_DEBUG, -EBUSY if a device refuses, or another error.
+ */
+int system_suspend(void)
+{
+	int log, ret;
+
+	log = log_open();
+	if (log < 0)
+		return log;
+
+	/* How long the kernel stays there, in seconds. */
+	ret = sysfile_set("/sys/module/hibernate/parameters/pm_test_delay", "0");
+	if (!ret)
+		ret = sysfile_write("/sys/power/pm_test", "core");
+	if (!ret)
+		ret = sysfile_write("/sys/power/state", "disk");
+	sysfile_write("/sys/power/pm_test", "none");
+
+	/* The kernel loses the errors of what happens with interrupts off. */
+	if (!ret && log_count(log, is_suspend_error))
+		ret = -EBUSY;
+	close(log);
+
+	return ret;
 }
