@@ -17,17 +17,18 @@ import boot  # noqa: E402
 WRAPPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot")
 # Options, variables that are not as usual, and a part of QEMU's command line
 COMMANDS = [
-    ("", {}, "-M virt,virtualization=on,gic-version=3,its=on -cpu max,pauth-impdef=on -smp 4 -m 1024 -display none -nodefaults "
-     "-no-reboot -serial stdio -kernel DIR/Image -initrd DIR/initramfs.gz -append console=ttyAMA0 kvm-arm.mode=protected "
-     "panic=-1 loglevel=7 -fsdev local,id=host,path=DIR/share,security_model=none -device virtio-9p-device,fsdev=host"),
+    ("", {}, "-M virt,virtualization=on,gic-version=3,its=on -cpu max,pauth-impdef=on -smp 4 -m 1024 -display none "
+     "-nodefaults -no-reboot -serial stdio -kernel DIR/Image -initrd DIR/initramfs.gz -append console=ttyAMA0 "
+     "kvm-arm.mode=protected panic=-1 loglevel=7 -fsdev local,id=host,path=DIR/share,security_model=none -device virtio-9p"),
     ("", {"CPU": "cortex-a57", "GIC": "4"}, "gic-version=4,its=on -cpu cortex-a57 "),
     ("", {"CONFIG": "16k"}, "-cpu max,pauth-impdef=on,lpa2=off "),
     ("-i", {"GDB": "1"}, "-serial mon:stdio "),
     ("-a a=1", {"APPEND": "b=2", "GDB": "1"}, " loglevel=7 nokaslr a=1 b=2 -fsdev "),
     ("-x edu,igb,igb", {}, "-device edu -device igb,romfile=,addr=8 -device igb,romfile=,addr=c"),
-    ("-x nvme", {}, "file=DIR/nvme.raw,if=none,format=raw,id=nvme0 -device nvme,drive=nvme0,serial=pkvm-its,msix_qsize=2048,"),
+    ("-x nvme", {}, "=DIR/nvme.raw,if=none,format=raw,id=nvme0 -device nvme,drive=nvme0,serial=pkvm-its,msix_qsize=2048,"),
     ("-x nvme", {"CONFIG": "debug"}, "msix_qsize=128,max_ioqpairs=127"),
-    ("-x blk,,blk", {}, "id=blk0 -device virtio-blk-pci,drive=blk0 -drive driver=null-co,size=64M,read-zeroes=on,if=none,id=blk1"),
+    ("-x blk,,blk", {}, "id=blk0 -device virtio-blk-pci,drive=blk0 -drive driver=null-co,size=64M,read-zeroes=on,if=none"),
+    ("-x blk,edu,blk", {}, "id=blk1 -device virtio-blk-pci,drive=blk1"),
     ("-x bridge", {}, "id=bridged1 -device virtio-blk-pci,drive=bridged1,bus=bridge0,addr=2.0"),
     ("-c -x smmu", {}, "its=on,iommu=smmuv3,dtb-randomness=off -cpu max,pauth-impdef=on,cntfrq=1000000000 "),
     ("-cs -x sriov", {}, "sriov_vi_flexible=1 -accel tcg,thread=single -icount shift=0,sleep=off -seed 1 "),
@@ -35,6 +36,8 @@ COMMANDS = [
 PANIC = "echo '[    1.000000] Kernel panic - not syncing: x'; "
 GOOD = "echo 0 >share/status; "
 CPU = "\\nCPU#0\\n PC=%016d X00=0\\nX30=%016d\\nPSTATE=0 EL1h\\n(qemu) "
+CPUS = "CPU#0 PC=%016d () X30=%016d () EL1h\n"
+SAY = "exec 3<>monitor.out; printf '%s' >&3; "
 # What happens, what QEMU does in DIR, the deadline, and the exit code
 ENDS = [
     ("the guest is done", GOOD, 60, 0),
@@ -48,11 +51,9 @@ ENDS = [
     ("a program prints that", "echo 'Kernel panic - not syncing: x'; " + GOOD, 60, 0),
     ("a panic of EL2", "echo '[    1.000000] kvm [1]: HYP panic:'; " + PANIC, 60, 112),
     ("a BUG of EL2", "echo '[    1.000000][    T1] kvm [1]: nVHE hyp BUG at: x'; " + GOOD, 60, 112),
-    ("the deadline", GOOD + "exec 3<>monitor.out; printf '(qemu) " + CPU % (1, 2) + CPU % (3, 4) + "' >&3; exec sleep 60", 0, 113),
-    ("a QEMU that is stuck", "trap '' TERM; exec 3<>monitor.out; echo '(qemu) (qemu) (qemu) ' >&3; while :; do sleep 0.1; done",
-     0, 113),
+    ("the deadline", GOOD + SAY % ("(qemu) " + CPU % (1, 2) + CPU % (3, 4)) + "exec sleep 60", 0, 113),
+    ("a QEMU that is stuck", "trap '' TERM; " + SAY % (3 * "(qemu) ") + "while :; do sleep 0.1; done", 0, 113),
 ]
-CPUS = "CPU#0 PC=%016d () X30=%016d () EL1h\n"
 QEMU = """#!/bin/sh
 case $* in --version | *,help) echo "version 1.0"; exit ;; esac
 echo $$ >pid.part; mv pid.part pid
@@ -107,8 +108,8 @@ with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecuto
         (place / file).touch()
     (place / "qemu").write_text(QEMU)
     (place / "qemu").chmod(0o755)
-    os.environ.update(O=name, KERNEL_IMAGE=name + "/Image", VMLINUX="/none", QEMU=name + "/qemu", CROSS="", CPU="max", GIC="3",
-                      SMP="4", MEM="1024", GDB="0", CONFIG="base", APPEND="")
+    os.environ.update(O=name, KERNEL_IMAGE=name + "/Image", VMLINUX="/none", QEMU=name + "/qemu", CROSS="", CPU="max",
+                      GIC="3", SMP="4", MEM="1024", GDB="0", CONFIG="base", APPEND="")
     boot.PANIC_TIME, boot.END_TIME = 0.1, 0.2
     with contextlib.redirect_stderr(io.StringIO()):
         jobs = [pool.submit(check_end, place, *end) for end in ENDS]

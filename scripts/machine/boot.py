@@ -61,7 +61,7 @@ def text_of(path):
 
 
 class Machine:
-    """What QEMU is asked for, where devices and options have a say in it."""
+    """Those parts of QEMU's command line that options and devices change."""
 
     def __init__(self, directory, program):
         self.dir, self.program, self.initrd = directory, program, pathlib.Path(ENV["O"], "initramfs.gz")
@@ -71,8 +71,7 @@ class Machine:
         if self.cpu == "max":
             # Pointers are signed with an algorithm that is cheap to emulate; QARMA takes more time than all the rest.
             self.cpu += ",pauth-impdef=on"
-            # With LPA2 and pages of 16K, any kernel faults forever on QEMU 7.2 once pKVM is initialised. On 11.1 it does
-            # not.
+            # With LPA2 and pages of 16K, any kernel faults forever on QEMU 7.2 once pKVM is initialised. Not on 11.1.
             self.cpu += ",lpa2=off" * (ENV["CONFIG"] == "16k")
 
 
@@ -118,7 +117,7 @@ def noncoherent(machine):
     return ["-dtb", str(dtb)]
 
 
-# What -x has: QEMU's arguments for a machine with n of the kind already.
+# What -x knows: QEMU's arguments for a device, when the machine has n of that kind already
 DEVICES = {
     "edu": lambda machine, n: ["-device", "edu"],
     "nvme": nvme,
@@ -135,7 +134,7 @@ DEVICES = {
         *disk("bridged1", ",bus=bridge0,addr=2.0")],
     "smmu": smmu,
 }
-# These change the machine as a whole: once, and when all else is known.
+# What changes the machine as a whole, once and when all else is known
 WHOLE = {"efi": efi, "noncoherent": noncoherent}
 
 
@@ -156,7 +155,7 @@ def counted(machine):
 
 
 def gdb():
-    # Another port if that one is taken
+    # Any port, if that one is taken.
     for port in (1234, 0):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as s:
             port = s.getsockname()[1]
@@ -166,7 +165,7 @@ def gdb():
 
 
 def command(args):
-    """QEMU's command line. Makes the files that it names."""
+    """QEMU's command line. The files that it names are made."""
     devices = args.devices.replace(",", " ").split()
     versions = {"QEMU": d[5:] for d in devices if d.startswith("qemu-")}
     devices = [d for d in devices if not d.startswith("qemu-")]
@@ -203,8 +202,7 @@ def ended(process, seconds):
 
 @contextlib.contextmanager
 def running(qemu, **options):
-    """A process that does not outlive this block, even if a signal ends that."""
-    # Signals wait until there is a process to end.
+    """A process that does not outlive this block, even if a signal ends that. Signals wait until it has been started."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     process = subprocess.Popen(qemu, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS), **options)
     try:
@@ -232,13 +230,13 @@ def registers(directory):
 
 def cpus(directory):
     """Where each CPU was. Addresses of EL2 are its own, and stay numbers."""
-    words = re.findall(r"^CPU#\d+|\b(?:PC|X30)=[0-9a-f]{16}|EL[0-3][ht]", text_of(directory / "registers"), re.M)
-    addresses, names = [w.partition("=")[2] for w in words if "=" in w], []
+    found = list(re.finditer(r"^CPU#\d+|EL[0-3][ht]|\b(?:PC|X30)=([0-9a-f]{16})", text_of(directory / "registers"), re.M))
+    addresses, names = [m[1] for m in found if m[1]], []
     with contextlib.suppress(OSError):
         names = subprocess.run([ENV["CROSS"] + "addr2line", "-fe", ENV["VMLINUX"], *addresses], capture_output=True,
                                text=True).stdout.splitlines()[::2]
     names = dict(zip(addresses, names))
-    words = ["%s (%s)" % (w, names.get(w.partition("=")[2], "")) if "=" in w else w for w in words]
+    words = ["%s (%s)" % (m[0], names.get(m[1], "")) if m[1] else m[0] for m in found]
     # A QEMU that is stuck itself says nothing.
     (directory / "cpus").write_text((" ".join(words).replace(" CPU#", "\nCPU#") or "nothing from QEMU") + "\n")
 
@@ -267,7 +265,7 @@ def watch(qemu, args):
     with open(log, "wb") as out, open(args.dir / "qemu.err", "wb") as err, \
             running(qemu + monitor, stdin=subprocess.DEVNULL, stdout=out, stderr=err) as process:
         start = shown = time.monotonic()
-        while process.poll() is None:
+        while True:
             now = time.monotonic()
             if dying is None and PANIC.search(log.read_bytes()):
                 dying = now
@@ -284,7 +282,8 @@ def watch(qemu, args):
             elif now >= shown:
                 say(line)
                 shown = now + 20
-            ended(process, 0.3)
+            if ended(process, 0.3):
+                break
     if tty:
         say("\r\033[K", end="")
     return status_of(process), late
@@ -344,7 +343,7 @@ def main():
         qemu = command(args)
     except subprocess.CalledProcessError as e:
         return e.returncode
-    say(output(qemu[0], "--version", text=True).partition("\n")[0])
+    say(subprocess.run([qemu[0], "--version"], stdout=subprocess.PIPE, text=True).stdout.partition("\n")[0])
     say(" ".join("'%s'" % w if re.search(r"[^A-Za-z0-9_=,./:+-]", w) else w for w in qemu))
     (args.dir / "share/status").unlink(missing_ok=True)
     return interactive(qemu, args) if args.interactive else verdict(args, *watch(qemu, args))
