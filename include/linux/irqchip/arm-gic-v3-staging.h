@@ -173,7 +173,7 @@ struct its_staging_desc {
  *			lock.
  * @unregister_its:	undo @register_its and @adopt_device for the ITS that was registered last,
  *			and is not active.
- * @post:		do what a write of @offset (bytes) to GITS_CWRITER would. Under the ITS lock.
+ * @post:		do what a write of @offset (bytes) to GITS_CWRITER does. Under the ITS lock.
  * @prepare:		hand over the memory of an ITT, of its_staging_itt_size() bytes, and the
  *			level-2 page of the device table. To be called before MAPD(V=1), which
  *			must name the same @itt and size.
