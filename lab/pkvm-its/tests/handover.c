@@ -1160,6 +1160,12 @@ static void tell_all_bases(struct its_staging_desc *desc)
 		set_baser(desc, i, its->model->baser[i]);
 }
 
+static void tell_fewer_bits(struct its_staging_desc *desc)
+{
+	tell_all_bases(desc);
+	desc->addr_bits--;
+}
+
 /* GICv4.1: the table is with the ITS that came first. */
 static void shared_vpe_table(void)
 {
@@ -1192,6 +1198,10 @@ static void shared_vpe_table(void)
 	held = its_stat(first, PKVM_ITS_HELD_PAGES);
 
 	its = second;
+	its_edit_desc = tell_fewer_bits;
+	EXPECT_EQ(its_register(second), -EINVAL);
+	its_check_held(first);
+	its_edit_desc = tell_all_bases;
 	EXPECT(!its_register(second));
 	EXPECT_EQ(mem_page(own)->owner, MEM_ITS);
 	EXPECT_EQ(mem_count(MEM_EL2) + mem_count(MEM_ITS),
@@ -1201,6 +1211,17 @@ static void shared_vpe_table(void)
 	EXPECT_EQ(mem_page(table)->owner, MEM_ITS);
 	EXPECT_EQ(mem_page(own)->owner, MEM_HOST);
 	its_check_held(first);
+}
+
+static void second_device_table(void)
+{
+	start(&machine_default);
+	its->model->baser[3] = GITS_BASER_VALID | GITS_BASER_PAGE_SIZE_64K |
+			       (u64)GITS_BASER_TYPE_DEVICE << GITS_BASER_TYPE_SHIFT |
+			       7ULL << GITS_BASER_ENTRY_SIZE_SHIFT | host_alloc(SZ_64K, SZ_64K);
+	its_edit_desc = tell_all_bases;
+	EXPECT_EQ(its_register(its), -EINVAL);
+	expect_nothing_held();
 }
 
 /* Nothing else is shared. */
@@ -1418,6 +1439,7 @@ const struct test handover_tests[] = {
 	TEST(all_ids),
 	TEST(all_guards),
 	TEST(shared_vpe_table),
+	TEST(second_device_table),
 	TEST(shared_device_table),
 	TEST(fence),
 	TEST(fence_running),

@@ -123,15 +123,15 @@ static void its_destroy_table(struct hyp_its *its, struct hyp_its_table *table)
 }
 
 /* GICv4.1 ITSs may share their vPE table: that of the first has been taken from the host. */
-static struct hyp_its_table *its_find_vpe_table(phys_addr_t phys)
+static const struct hyp_its *its_find_vpe_table(phys_addr_t phys)
 {
 	u32 id;
 
 	for (id = 0; id < nr_hyp_its; id++) {
-		struct hyp_its *its = hyp_its_nodes[id];
+		const struct hyp_its *its = hyp_its_nodes[id];
 
 		if (its->vpes && its->vpes->phys == phys)
-			return its->vpes;
+			return its;
 	}
 
 	return NULL;
@@ -149,14 +149,14 @@ static struct hyp_its_table *its_find_vpe_table(phys_addr_t phys)
  */
 bool its_has_vpe_table(u64 vpropbaser)
 {
-	const struct hyp_its_table *table;
+	const struct hyp_its *its;
 	u64 baser;
 
-	table = its_find_vpe_table(vpropbaser & GICR_VPROPBASER_4_1_ADDR);
-	if (!table || !(vpropbaser & GICR_VPROPBASER_4_1_VALID))
+	its = its_find_vpe_table(vpropbaser & GICR_VPROPBASER_4_1_ADDR);
+	if (!its || !(vpropbaser & GICR_VPROPBASER_4_1_VALID))
 		return false;
 
-	baser = table->baser;
+	baser = its->vpes->baser;
 
 	return FIELD_GET(GICR_VPROPBASER_4_1_PAGE_SIZE, vpropbaser) ==
 	       FIELD_GET(GITS_BASER_PAGE_SIZE_MASK, baser) &&
@@ -191,15 +191,17 @@ static int its_take_level2_pages(struct hyp_its *its, struct hyp_its_table *tabl
 	return 0;
 }
 
-/* The two may differ in attributes, but not in what is in the table. */
+/* The two may differ in attributes, but not in what is in the table, or in address bits. */
 static int its_share_vpe_table(struct hyp_its *its, u64 baser, phys_addr_t phys)
 {
-	struct hyp_its_table *table = its_find_vpe_table(phys);
+	const struct hyp_its *other = its_find_vpe_table(phys);
 
-	if ((baser ^ table->baser) & ~(GITS_BASER_SHAREABILITY_MASK | GITS_BASER_CACHEABILITY_MASK))
+	baser ^= other->vpes->baser;
+	if (baser & ~(GITS_BASER_SHAREABILITY_MASK | GITS_BASER_CACHEABILITY_MASK) ||
+	    its->addr_bits != other->addr_bits)
 		return -EINVAL;
 
-	its->vpes = table;
+	its->vpes = other->vpes;
 
 	return 0;
 }
@@ -289,10 +291,12 @@ static int its_take_tables(struct hyp_its *its, const struct its_staging_desc *d
 			its->devices = table;
 		else if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_COLLECTION)
 			nr_collections = table->nr_ids;
-		else if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_VCPU &&
-			 (desc->typer & GITS_TYPER_VLPIS) && !its->vpes)
+		else if (GITS_BASER_TYPE(baser) == GITS_BASER_TYPE_VCPU && !its->vpes)
 			its->vpes = table;
 	}
+
+	if (!(desc->typer & GITS_TYPER_VLPIS))
+		its->vpes = NULL;
 
 	/* ICIDs are 16 bits in commands. Those below HCC take no room in the table. */
 	its->nr_icids = min_t(u64, SZ_64K, max_t(u64, nr_collections, GITS_TYPER_HCC(desc->typer)));
