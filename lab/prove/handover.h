@@ -342,29 +342,29 @@ int __pkvm_hyp_donate_host(u64 pfn, u64 nr_pages)
 	return 0;
 }
 
+static int page_goes(u64 pfn, int from, int to)
+{
+	if (pfn != page.pfn)
+		return 0;
+	if (page.owner != from)
+		return -EPERM;
+	page.owner = to;
+
+	return 0;
+}
+
 int __pkvm_host_share_hyp(u64 pfn)
 {
 	prove(!guarded, "the frame is guarded last");
 	if (!is_memory(pfn, 1) || is_object(pfn, 1) || nondet_bool())
 		return -EPERM;
-	if (pfn != page.pfn)
-		return 0;
-	if (page.owner != HOSTS)
-		return -EPERM;
-	page.owner = SHARED;
 
-	return 0;
+	return page_goes(pfn, HOSTS, SHARED);
 }
 
 int __pkvm_host_unshare_hyp(u64 pfn)
 {
-	if (pfn != page.pfn)
-		return 0;
-	if (page.owner != SHARED)
-		return -EPERM;
-	page.owner = HOSTS;
-
-	return 0;
+	return page_goes(pfn, SHARED, HOSTS);
 }
 
 /* Is the page in this memory? */
