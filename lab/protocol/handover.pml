@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hand-over of two ITSs while both CPUs send commands, and each step may fail.
+ * The hand-over of two ITSs, one after the other, while both CPUs send commands, and each step may
+ * fail.
  *
  * CPU 0 hands over: pkvm.c: pkvm_drop_host_privileges(), irq-gic-v3-its-staging.c:
  * its_staging_hand_over() and its_try_activate(). A hard interrupt may land on it whenever it has
  * interrupts enabled, and send a command (Interrupt). CPU 1 sends commands meanwhile (Thread), and
- * is deprivileged by an IPI, which it takes when it has interrupts enabled (Ipi). EL2:
- * its-handover.c: __pkvm_its_register(), __pkvm_its_activate() and __pkvm_its_unregister().
+ * is deprivileged by an IPI, which it takes when it has interrupts enabled (Ipi). A task maps a
+ * device, on either CPU (Mapper). EL2: its-handover.c: __pkvm_its_register(),
+ * __pkvm_its_activate() and __pkvm_its_unregister(); its.c: __pkvm_its_prepare().
  *
  * Properties
  *  - each command that is sent is executed, once and in order, whichever queue it went to: what the
  *    hardware reads is what was sent (the assertion in Its), and whoever waits for it ends;
- *  - a level-1 entry that is made meanwhile is in the table that is used afterwards;
+ *  - a level-1 entry that is made meanwhile is in the table that is used afterwards, and EL2
+ *    prepares a device whenever the driver asks it to;
  *  - no CPU is deprivileged with an ITS that is not confined, unless protected VMs are refused;
  *  - the hand-over ends, and what failed is undone: each ITS is either EL2's, with the driver on
  *    the staging queue, or the driver's, with nothing left at EL2;
@@ -171,24 +174,48 @@ inline activate(its, result)
 	}
 }
 
+/* dev_alloc_lock, of the ITS that devices are mapped on */
+inline lock_devices(its)
+{
+#ifndef FAULT_3
+	if
+	:: its == 0 -> atomic { CPU0 && !mutex -> mutex = true }
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
+inline unlock_devices(its)
+{
+#ifndef FAULT_3
+	if
+	:: its == 0 -> atomic { CPU0 -> mutex = false }
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
 proctype Handover()
 {
-	byte i, failed;
+	byte i;
 	mtype result = DONE;
 
 #ifdef FAULT_2
 	atomic { CPU0 -> paused = true };
-#endif
-#ifndef FAULT_3
-	atomic { CPU0 && !mutex -> mutex = true };
 #endif
 #ifdef FAULT_LATE
 	goto deprivilege;
 #endif
 
 hand_over: skip;
-	/* its_staging_prepare() and its_staging_register() */
 	for (i : 0 .. NITS - 1) {
+		lock_devices(i);
+
+		/* its_staging_prepare() and its_staging_register() */
 		atomic {
 			CPU0 ->
 			if
@@ -197,47 +224,53 @@ hand_over: skip;
 				:: i == 0 -> table_staging = table_original
 				:: else
 				fi
-			:: result = FAILED; goto undo
+			:: result = FAILED
 			fi
-		}
-	}
+		};
+#ifdef FAULT_EARLY
+		unlock_devices(i);
+#endif
 
-	for (i : 0 .. NITS - 1) {
-		lock(i);
-		activate(i, result);
-#ifdef FAULT_1
-		/* The lock of each ITS is kept until all CPUs are deprivileged. */
 		if
-		:: result == FAILED -> unlock(i)
-		:: else
-		fi;
+		:: result == DONE ->
+			lock(i);
+			activate(i, result);
+#ifdef FAULT_1
+			/* The lock of each ITS is kept until all CPUs are deprivileged. */
+			if
+			:: result == FAILED -> unlock(i)
+			:: else
+			fi;
 #else
-		unlock(i);
+			unlock(i);
 #endif
 #ifdef FAULT_SWAP
-		if
-		:: result == DONE -> lock(i); swap(i); unlock(i)
+			if
+			:: result == DONE -> lock(i); swap(i); unlock(i)
+			:: else
+			fi;
+#endif
+			/* Those before it stay with EL2. */
+			if
+#ifndef FAULT_UNDO
+			:: result == FAILED -> unregister(i)
+#endif
+			:: else
+			fi
 		:: else
 		fi;
+#ifndef FAULT_EARLY
+		unlock_devices(i);
 #endif
+
 		if
-		:: result == FAILED -> goto undo
+		:: result == FAILED -> goto refuse
 		:: else
 		fi
 	}
 	goto deprivilege;
 
-undo:	skip;
-	/* Those that are active stay with EL2. */
-	for (i : 0 .. NITS - 1) {
-		if
-#ifndef FAULT_UNDO
-		:: !is_active[i] -> unregister(i)
-#endif
-		:: else
-		fi
-	}
-	atomic { CPU0 -> refused = true };
+refuse:	atomic { CPU0 -> refused = true };
 
 deprivilege:
 	/* on_each_cpu(_kvm_host_prot_finalize) */
@@ -268,16 +301,9 @@ deprivilege:
 	fi;
 #endif
 
-	/* its_end_deprivilege() */
-	atomic {
-		CPU0 ->
 #ifdef FAULT_2
-		paused = false;
+	atomic { CPU0 -> paused = false };
 #endif
-#ifndef FAULT_3
-		mutex = false
-#endif
-	};
 
 	for (i : 0 .. NITS - 1) {
 		assert(!staged[0] || !table_original || table_staging);
@@ -287,16 +313,12 @@ deprivilege:
 	}
 }
 
-/* CPU 1 may turn out not to be deprivileged: then it never is. */
 proctype Ipi()
 {
 	atomic {
 		ipi && !irqs_off[1] ->
-		if
-		:: assert(refused || (is_active[0] && is_active[1]));
-			deprivileged[1] = true
-		:: true
-		fi;
+		assert(refused || (is_active[0] && is_active[1]));
+		deprivileged[1] = true;
 		ipi = false
 	}
 }
@@ -331,7 +353,7 @@ proctype Thread()
 	}
 }
 
-/* irq-gic-v3-its.c: its_alloc_table_entry(): a device is mapped, in a task of its own. */
+/* irq-gic-v3-its.c: its_create_device(): a device is mapped, in a task of its own. */
 proctype Mapper()
 {
 	bool to_staging;
@@ -344,6 +366,8 @@ proctype Mapper()
 		:: else -> table_original = true
 		fi
 	};
+	/* __pkvm_its_prepare() */
+	assert(!to_staging || is_active[0]);
 	/* What is mapped is found in the table that is used from now on. */
 	assert(staged[0] -> table_staging : table_original);
 	mutex = false
