@@ -108,6 +108,9 @@ static struct {
 	u64		val;
 } race;
 
+/* The queue is handed over with a few commands to go before its end. */
+static bool near_end;
+
 /* Set by the environment: print what the program does */
 static bool verbose;
 
@@ -275,7 +278,7 @@ static bool would_lose(void)
 {
 	const struct hyp_its *el2 = el2_its(its->id);
 
-	return el2->done != el2->next;
+	return el2->nr_done != el2->nr_committed;
 }
 
 static void write_register(u64 offset, u64 val, unsigned int size)
@@ -970,7 +973,7 @@ static void do_op(void)
 					 (its->cfg.queue_pages * SZ_4K));
 		} else if (choice / NR_OPS & 1) {
 			/* It may go through commands again that can be executed once only. */
-			lost |= el2_its(its->id)->done != el2_its(its->id)->next;
+			lost |= would_lose();
 			its_model_power_cycle(its->model);
 		} else {
 			its_model_power_off(its->model);
@@ -1032,7 +1035,7 @@ static void get_config(struct machine_config *cfg)
 	cfg->its.hcc = kind & 0x10 ? 4 : 0;
 	cfg->high = kind & 0x20;
 	cfg->addr_bits = kind & 0x40 ? 52 : cfg->high ? 52 : 40;
-	cfg->queue_pages = PAGE_SIZE / SZ_4K * (kind & 0x80 ? 2 : 1);
+	near_end = kind & 0x80;
 
 	kind = get8();
 	cfg->its.ite_size = 4 + kind % 13;
@@ -1227,6 +1230,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	mem_give_el2(el2_page);
 	mem_give_guest(blocks + BLOCK_SIZE + PAGE_SIZE);
 	its = its_start(&cfg);
+	if (near_end) {
+		its->next = its_nr_slots(its) - 16;
+		its->model->creadr = its->next * CMD_SIZE;
+		its->model->cwriter = its->next * CMD_SIZE;
+	}
 	choose_devices();
 
 	if (!hand_over()) {

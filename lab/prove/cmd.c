@@ -191,8 +191,8 @@ void prove_cmd(void)
 	prove(its.nr_devices == its_was.nr_devices && its.nr_icids == its_was.nr_icids &&
 	      its.nr_lpis == its_was.nr_lpis && its.nr_rdbases == its_was.nr_rdbases &&
 	      its.rdbases == its_was.rdbases && its.devices == its_was.devices &&
-	      its.flat_records == its_was.flat_records && its.next == its_was.next &&
-	      its.done == its_was.done && its.nr_committed == its_was.nr_committed &&
+	      its.flat_records == its_was.flat_records && its.nr_done == its_was.nr_done &&
+	      its.nr_committed == its_was.nr_committed &&
 	      its.nr_synced == its_was.nr_synced && its.lost_from == its_was.lost_from &&
 	      its.lost_to == its_was.lost_to,
 	      "no command changes the ITS's limits, tables or queue");

@@ -135,7 +135,7 @@ static void count_known(void)
 static u32 nr_pins_known(void)
 {
 	const struct hyp_its *its = &state.its;
-	u32 i, nr = its->staging && has_page((void *)its->staging, its->queue_size);
+	u32 i, nr = its->staging && has_page((void *)its->staging, ITS_CMD_QUEUE_SZ);
 
 	for (i = 0; i < NR_TABLES; i++) {
 		const struct hyp_its_table *table = &its->tables[i];
@@ -362,12 +362,11 @@ void prove_register(void)
 	      "GITS_CBASER has the value that the description has");
 	prove(hyp_virt_to_phys(its->committed) == desc->hw_queue &&
 	      desc->hw_queue == (hw.cbaser & GENMASK_ULL(51, 12)) &&
-	      desc->hw_queue % SZ_64K == 0 && PAGE_ALIGNED(its->queue_size) &&
-	      its->queue_size == ((hw.cbaser & 0xff) + 1) * SZ_4K &&
-	      its->nr_cmds == its->queue_size / 32,
+	      desc->hw_queue % SZ_64K == 0 &&
+	      ((hw.cbaser & 0xff) + 1) * SZ_4K == ITS_CMD_QUEUE_SZ,
 	      "the queue is where the driver has allocated it");
 	prove(its->addr_bits == desc->addr_bits && its->addr_bits <= 52 &&
-	      desc->hw_queue + its->queue_size <= BIT_ULL(its->addr_bits),
+	      desc->hw_queue + ITS_CMD_QUEUE_SZ <= BIT_ULL(its->addr_bits),
 	      "the ITS drives its address");
 	prove(its->staging && hyp_virt_to_phys((void *)its->staging) == desc->queue,
 	      "the staging queue is pinned");
@@ -454,8 +453,7 @@ static void any_registered(void)
 	its->base = (void *)ITS_BASE;
 	frame = nondet_u64();
 	its->phys = frame;
-	its->queue_size = (nondet_u8() + 1UL) * SZ_4K;
-	assume(PAGE_ALIGNED(its->queue_size) && queue < BIT_ULL(52) && queue % SZ_64K == 0);
+	assume(queue < BIT_ULL(52) && queue % SZ_64K == 0);
 	its->committed = (void *)(queue + LINEAR_MAP);
 	assume(its->addr_bits >= 1 && its->addr_bits <= 52);
 	mapped = true;
@@ -483,7 +481,7 @@ void prove_activate(void)
 					 : hw.baser[i] >> 63)
 			bases_match = false;
 	}
-	may_be = !id && !its->active && offset < its->queue_size && offset % 32 == 0 &&
+	may_be = !id && !its->active && offset < ITS_CMD_QUEUE_SZ && offset % 32 == 0 &&
 		 hw.creadr == offset && hw.cwriter == offset && bases_match;
 
 	ret = __pkvm_its_activate(id, offset);
@@ -496,18 +494,17 @@ void prove_activate(void)
 	prove(!ret || (!nr_taken && !started.nr), "a refusal takes nothing");
 	prove(its->active == (was.active || !ret), "it is active then, and not before");
 	prove(ret ? its->ctlr == was.ctlr : its->ctlr == hw.ctlr, "GITS_CTLR is known");
-	prove(its->committed == was.committed && its->queue_size == was.queue_size &&
-	      its->cbaser == was.cbaser && its->staging == was.staging && its->next == was.next &&
-	      its->done == was.done && its->nr_committed == was.nr_committed &&
+	prove(its->committed == was.committed && its->cbaser == was.cbaser &&
+	      its->staging == was.staging && its->nr_done == was.nr_done && its->nr_committed == was.nr_committed &&
 	      its->nr_synced == was.nr_synced && guarded, "nothing else changes");
 	prove(its->stats[PKVM_ITS_HELD_PAGES] == held + last_pages, "pages are counted");
 	if (ret)
 		return;
 
-	prove(nr_taken == 1 && last_pages == its->queue_size >> PAGE_SHIFT &&
+	prove(nr_taken == 1 && last_pages == ITS_CMD_QUEUE_SZ >> PAGE_SHIFT &&
 	      last_pfn == hyp_virt_to_pfn(its->committed),
 	      "the queue is taken as a whole, and nothing else");
-	prove(hyp_virt_to_phys(its->committed) + its->queue_size <= BIT_ULL(its->addr_bits),
+	prove(hyp_virt_to_phys(its->committed) + ITS_CMD_QUEUE_SZ <= BIT_ULL(its->addr_bits),
 	      "the ITS drives its address");
 	prove(started.nr == 1 && started.slot == offset / 32, "it begins where the hardware is");
 }
@@ -702,7 +699,6 @@ void prove_unregister(void)
 	was_taken(state_phys, its->nr_pages << PAGE_SHIFT);
 	any_tables();
 	assume(its->nr_pages >= 1 && its->nr_pages <= BIT_ULL(20));
-	assume(its->queue_size <= 2 * PAGE_SIZE);
 	its->nr_record_pages = nondet_u32();
 	its->itt_entry_size = 8;
 	assume(!its->flat_records || its->nr_record_pages);

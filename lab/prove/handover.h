@@ -17,9 +17,9 @@
  *  - there are NR_TABLES registers GITS_BASER<n> in place of 8, NR_RDBASES RDbases at most (a
  *    description with more is one that has no room for them), NR_DEVICES DeviceIDs, and
  *    PKVM_ITS_MAX is 2. The code compares with these numbers, and goes over them in order;
- *  - a two-level table and the command queue have TABLE_MAX bytes at most, and a level-1 table has
- *    NR_LEVEL1 entries in that, in place of one in 8 bytes. The code goes over pages and entries
- *    in order;
+ *  - the command queue has two pages at most, a two-level table has TABLE_MAX bytes at most, and a
+ *    level-1 table has NR_LEVEL1 entries in that, in place of one in 8 bytes. The code goes over
+ *    pages and entries in order;
  *  - CONFIG_PKVM_ITS_REFERENCE is off.
  */
 #ifndef __PROVE_HANDOVER_H__
@@ -63,6 +63,9 @@
 #define PKVM_ITS_MAX	2
 
 /* Their contracts are what prove_start() and prove_prepare() prove. */
+#undef ITS_CMD_QUEUE_SZ
+#define ITS_CMD_QUEUE_SZ	(2 * PAGE_SIZE < SZ_64K ? 2 * PAGE_SIZE : SZ_64K)
+
 #define its_start_queue real_start_queue
 #define its_init_device real_init_device
 #include <its.c>

@@ -50,8 +50,8 @@ enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 
 	unsigned int i;
 
 	assume(verdict < PKVM_ITS_NR_VERDICTS);
-	prove(in[0] == staged[its->next][0] && in[1] == staged[its->next][1] &&
-	      in[2] == staged[its->next][2] && in[3] == staged[its->next][3],
+	prove(in[0] == staged[next(its)][0] && in[1] == staged[next(its)][1] &&
+	      in[2] == staged[next(its)][2] && in[3] == staged[next(its)][3],
 	      "what is checked is the host's command for this slot");
 	prove(!out[0] && !out[1] && !out[2] && !out[3], "the command for the hardware is zeroed");
 	prove(its->lock.held, "the lock is held");
@@ -59,10 +59,10 @@ enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 
 	for (i = 0; i < 4; i++)
 		out[i] = nondet_u64();
 
-	translated[its->next][0] = verdict ? 0x05 : out[0];
-	translated[its->next][1] = verdict ? 0 : out[1];
-	translated[its->next][2] = verdict ? rdbases[0] : out[2];
-	translated[its->next][3] = verdict ? 0 : out[3];
+	translated[next(its)][0] = verdict ? 0x05 : out[0];
+	translated[next(its)][1] = verdict ? 0 : out[1];
+	translated[next(its)][2] = verdict ? rdbases[0] : out[2];
+	translated[next(its)][3] = verdict ? 0 : out[3];
 	nr_translated++;
 
 	return verdict;
@@ -116,8 +116,8 @@ void prove_cwriter(void)
 	}
 
 	reach(nr_translated == 3);
-	reach(nr_translated == 1 && hw.ahead == 2 && its.done != its_was.done);
-	reach(its.done != its_was.done && its.nr_synced == its_was.nr_synced);
+	reach(nr_translated == 1 && hw.ahead == 2 && its.nr_done != its_was.nr_done);
+	reach(its.nr_done != its_was.nr_done && its.nr_synced == its_was.nr_synced);
 	reach(its.nr_synced == its_was.nr_committed - 1);
 	reach(ignored && end == 1 && its.active && !its.suspended);
 	reach(!nr_translated && hw.nr_cwriter);
@@ -128,9 +128,9 @@ void prove_cwriter(void)
 	prove(!is_pending(slot) || dword(committed, slot, i) == dword(committed_was, slot, i),
 	      "no slot is written before the hardware has executed it");
 #endif
-	prove(nr < NR_CMDS && its.nr_committed == its_was.nr_committed + nr &&
-	      distance(its_was.next, its.next) == nr, "each command is committed, and numbered");
-	prove(distance(its_was.next, slot) >= nr ||
+	prove(nr < NR_CMDS && its.nr_committed == its_was.nr_committed + nr,
+	      "each command is committed, and numbered");
+	prove(distance(next(&its_was), slot) >= nr ||
 	      dword(committed, slot, i) == translated[slot][i],
 	      "what is committed is what was checked, or a SYNC");
 	prove(its.lost_from == its_was.lost_from && its.lost_to == its_was.lost_to &&
@@ -144,16 +144,23 @@ void prove_cwriter(void)
 #ifndef BROKEN
 		prove(!its.active || its.suspended || offset != GITS_CWRITER || end >= NR_CMDS ||
 		      val % CMD_SIZE || !hw.on ||
-		      distance(its_was.done, its_was.next) - hw.ahead +
-		      distance(its_was.next, end) >= NR_CMDS,
+		      nr_pending(&its_was) - hw.ahead +
+		      distance(next(&its_was), end) >= NR_CMDS,
 		      "what is well-formed and overtakes nothing is not ignored");
 #endif
 	} else {
 		prove(its.active && !its.suspended && offset == GITS_CWRITER && end < NR_CMDS,
 		      "what is not well-formed is ignored");
-		prove(its.next == end && hw.nr_cwriter == 1 && hw.cwriter == end * CMD_SIZE,
+		prove(next(&its) == end && hw.nr_cwriter == 1 && hw.cwriter == end * CMD_SIZE,
 		      "GITS_CWRITER is written once, with what the host wants");
 	}
+}
+
+/* The next command goes to slot 0, and has a number that none had. */
+static bool begins_anew(void)
+{
+	return !nr_pending(&its) && !next(&its) && its.nr_committed >= its_was.nr_committed &&
+	       its.nr_committed - its_was.nr_committed < NR_CMDS;
 }
 
 void prove_registers(void)
@@ -168,22 +175,20 @@ void prove_registers(void)
 	assume(size == 8 || val <= GENMASK(31, 0));
 	hw.bases_read_well = true;
 	was_lost = nr >= its.lost_from && nr < its.lost_to;
-	was_pending = nr < its.nr_committed &&
-		      nr >= its.nr_committed - distance(its.done, its.next);
+	was_pending = nr < its.nr_committed && nr >= its.nr_done;
 
 	its_guard_write(&its, offset, val, size);
 
 	reach(hw.nr_cbaser && its.lost_to == its_was.nr_committed && its_was.lost_to &&
 	      its_was.lost_to < its_was.nr_synced);
 	reach(hw.nr_cbaser && its_was.suspended && offset == GITS_CBASER + 4);
-	reach(hw.nr_ctlr && !(val & GITS_CTLR_ENABLE) && its.done != its_was.done);
+	reach(hw.nr_ctlr && !(val & GITS_CTLR_ENABLE) && its.nr_done != its_was.nr_done);
 	reach(hw.nr_ctlr && (hw.ctlr & GITS_CTLR_ENABLE) && !(hw.first_ctlr & GITS_CTLR_ENABLE));
 	reach(hw.nr_baser && size == 4);
 	reach(nr_ignored(&its) != nr_ignored(&its_was) && offset == GITS_CTLR && its.active);
 
 	check_queue(slot);
-	prove(its.nr_committed == its_was.nr_committed && !nr_translated,
-	      "only GITS_CWRITER commits commands");
+	prove(!nr_translated, "only GITS_CWRITER commits commands");
 	prove(hw.nr_ctlr + hw.nr_cbaser + hw.nr_baser <= 1 && hw.nr_cwriter == hw.nr_cbaser,
 	      "a write is one write, and that of GITS_CBASER begins a new queue");
 	prove(nr_ignored(&its) == nr_ignored(&its_was) +
@@ -196,7 +201,7 @@ void prove_registers(void)
 	if (hw.nr_cbaser) {
 		prove(ALIGN_DOWN(offset, 8) == GITS_CBASER && !its_was.nr_suspending,
 		      "GITS_CBASER is the host's, but for a suspend");
-		prove(!hw.cwriter && !its.next && !its.done && !its.suspended,
+		prove(!hw.cwriter && begins_anew() && !its.suspended,
 		      "the queue begins anew, with no command");
 		prove(is_scrubbed(slot), "each slot holds a SYNC");
 		prove(!was_lost || its_may_be_lost(&its, nr), "what is lost stays so");
@@ -204,14 +209,14 @@ void prove_registers(void)
 		      "what may not have been executed is lost");
 		prove(was_pending || its_was.lost_to || !its_may_be_lost(&its, nr),
 		      "... and nothing else, the first time");
-		prove(its_was.next != its_was.done || was_lost || !its_may_be_lost(&its, nr),
+		prove(nr_pending(&its_was) || was_lost || !its_may_be_lost(&its, nr),
 		      "nothing is lost if all had been executed");
 		return;
 	}
 
 	prove(its.lost_from == its_was.lost_from && its.lost_to == its_was.lost_to &&
 	      its.suspended == its_was.suspended, "nothing else loses commands");
-	prove(its.next == its_was.next, "nothing else moves the write pointer");
+	prove(its.nr_committed == its_was.nr_committed, "nothing else moves the write pointer");
 #ifndef BROKEN
 	prove(!is_pending(slot) || dword(committed, slot, i) == dword(committed_was, slot, i),
 	      "no slot is written before the hardware has executed it");
@@ -232,7 +237,7 @@ void prove_registers(void)
 	      "ImDe takes a driver that has used it");
 	prove((hw.ctlr & 1) == (val & 1), "Enabled is the host's");
 #ifndef BROKEN
-	prove(!hw.on || (its_was.done + hw.ahead) % NR_CMDS == its.done,
+	prove(!hw.on || its_was.nr_done + hw.ahead == its.nr_done,
 	      "what has been executed is known before the ITS is disabled");
 #endif
 	if ((hw.ctlr & 1) && !(hw.first_ctlr & 1)) {
@@ -240,8 +245,8 @@ void prove_registers(void)
 		prove(is_read_as_quiescent(), "... before it is quiescent");
 		prove(hw.read_cbaser == its.cbaser && hw.bases_read_well &&
 		      hw.nr_bases_read == GITS_BASER_NR_REGS, "... without the committed bases");
-		prove((hw.read_creadr & GENMASK_ULL(19, 5)) == its.done * CMD_SIZE &&
-		      (hw.read_cwriter & GENMASK_ULL(19, 5)) == its.next * CMD_SIZE,
+		prove((hw.read_creadr & GENMASK_ULL(19, 5)) == done(&its) * CMD_SIZE &&
+		      (hw.read_cwriter & GENMASK_ULL(19, 5)) == next(&its) * CMD_SIZE,
 		      "... with other pointers than EL2's");
 	}
 }
@@ -262,10 +267,9 @@ void prove_suspend(void)
 	reach(ret && !its.active);
 
 	check_queue(slot);
-	prove(its.nr_committed == its_was.nr_committed, "only GITS_CWRITER commits commands");
 	prove(its.nr_suspending == its_was.nr_suspending + ret,
 	      "a suspend that is denied is undone");
-	prove(ret || (its.next == its_was.next && its.done == its_was.done &&
+	prove(ret || (its.nr_committed == its_was.nr_committed && its.nr_done == its_was.nr_done &&
 		      its.lost_to == its_was.lost_to && its.suspended == its_was.suspended &&
 		      !hw.nr_cbaser), "... and changes nothing");
 	prove(ret || its.active, "what EL2 has not got keeps no system from being suspended");
@@ -273,7 +277,7 @@ void prove_suspend(void)
 	if (!ret || !its.active)
 		return;
 
-	prove(its.suspended && !its.next && !its.done && is_scrubbed(slot) && !hw.cwriter,
+	prove(its.suspended && begins_anew() && is_scrubbed(slot) && !hw.cwriter,
 	      "what is left behind is an empty queue of SYNCs");
 
 	pkvm_its_resume();
@@ -299,7 +303,7 @@ void prove_start(void)
 	reach(first == NR_CMDS - 1 && slot == 0);
 
 	prove(queue_holds(), "the invariant of the queue");
-	prove(its.next == first, "the first command goes where the driver is");
-	prove(slot == its.next || distance(its.done, slot) < distance(its.done, its.next),
+	prove(next(&its) == first, "the first command goes where the driver is");
+	prove(slot == first || distance(done(&its), slot) < nr_pending(&its),
 	      "what the driver has left counts as pending");
 }

@@ -14,9 +14,10 @@
  *    on GITS_CREADR is not proved;
  *  - the lock keeps other CPUs out: they are other entries, before or after;
  *  - fewer than 2^48 commands are committed while the system is up;
- *  - the queue has 4 slots in place of 128 to 32768. The code compares with their number, and
- *    each loop goes over slots in order. So ITS_PENDING_MAX is not reached: beyond it EL2 looks at
- *    GITS_CREADR although there is room, which it does here when there is none;
+ *  - the queue has 4 slots in place of 2048. The code compares with their number and takes others
+ *    modulo it, and each loop goes over commands in order. So ITS_PENDING_MAX is not reached:
+ *    beyond it EL2 looks at GITS_CREADR although there is room, which it does here when there is
+ *    none;
  *  - the ITS has no vPEs, and CONFIG_PKVM_ITS_REFERENCE is off.
  */
 #ifndef __PROVE_QUEUE_H__
@@ -27,6 +28,12 @@
 #include <its-cmd.c>
 #undef its_translate_cmd
 
+#define NR_CMDS		4
+#define CMD_SIZE	32
+
+#undef ITS_CMD_QUEUE_SZ
+#define ITS_CMD_QUEUE_SZ	(NR_CMDS * CMD_SIZE)
+
 #include <its.c>
 
 #include "prove.h"
@@ -34,8 +41,6 @@
 PROVE_NO_WARN
 PROVE_NOSPEC
 
-#define NR_CMDS		4
-#define CMD_SIZE	32
 #define ITS_BASE	0x10000000UL
 
 static struct hyp_its its, its_was;
@@ -47,7 +52,7 @@ struct its_cmd_block nondet_block(void);
 
 static struct {
 	bool on, alive;		/* it is enabled; it has not lost power */
-	u32 ahead;		/* what it has executed of [done, next) as before the entry */
+	u32 ahead;		/* what it has executed of what was pending before the entry */
 	u32 first_ctlr;		/* what was read first */
 	u32 read_ctlr;		/* ... and last */
 	u64 read_cbaser, read_creadr, read_cwriter;
@@ -86,6 +91,22 @@ static bool is_sync(const struct its_cmd_block *queue, u32 slot)
 	return (dword(queue, slot, 0) & 0xff) == 0x05;
 }
 
+/* The slots of the next command, and of the first that is not known to have been executed */
+static u32 next(const struct hyp_its *an_its)
+{
+	return an_its->nr_committed % NR_CMDS;
+}
+
+static u32 done(const struct hyp_its *an_its)
+{
+	return an_its->nr_done % NR_CMDS;
+}
+
+static u32 nr_pending(const struct hyp_its *an_its)
+{
+	return an_its->nr_committed - an_its->nr_done;
+}
+
 /* How far a slot is behind another one */
 static u32 distance(u32 from, u32 to)
 {
@@ -101,23 +122,21 @@ static bool is_scrubbed(u32 slot)
 /* The state that each entry finds and has to leave */
 static bool queue_holds(void)
 {
-	u32 slot, nr;
+	u32 slot;
 
-	if (its.next >= NR_CMDS || its.done >= NR_CMDS)
+	if (its.nr_done > its.nr_committed || its.nr_committed - its.nr_done >= NR_CMDS)
 		return false;
 
-	nr = distance(its.done, its.next);
 	for (slot = 0; slot < NR_CMDS; slot++) {
-		if (distance(its.done, slot) >= nr && !is_scrubbed(slot))
+		if (distance(done(&its), slot) >= nr_pending(&its) && !is_scrubbed(slot))
 			return false;
 	}
 
-	if (its.suspended && (!its.active || its.next || its.done))
+	if (its.suspended && (!its.active || nr_pending(&its) || next(&its)))
 		return false;
 
-	return its.nr_committed >= nr &&
-	       its.nr_synced <= its.nr_committed - nr &&
-	       its.lost_from <= its.lost_to && its.lost_to <= its.nr_committed - nr;
+	return its.nr_synced <= its.nr_done &&
+	       its.lost_from <= its.lost_to && its.lost_to <= its.nr_done;
 }
 
 static void any_its(void)
@@ -131,7 +150,6 @@ static void any_its(void)
 	its.base = (void *)ITS_BASE;
 	its.staging = (void *)HOST_MEM;
 	its.committed = committed;
-	its.nr_cmds = NR_CMDS;
 	its.one_by_one = false;
 	its.rdbases = rdbases;
 	its.nr_rdbases = 1;
@@ -147,14 +165,14 @@ static void any_its(void)
 	hw.on = !its.suspended && nondet_bool();
 	hw.alive = hw.on || (!its.suspended && nondet_bool());
 	hw.ahead = nondet_u32();
-	assume(hw.ahead <= distance(its.done, its.next));
+	assume(hw.ahead <= nr_pending(&its));
 }
 
 /* What the hardware may still be about to execute of what was there before the entry */
 static bool is_pending(u32 slot)
 {
-	return distance(its_was.done, slot) >= hw.ahead &&
-	       distance(its_was.done, slot) < distance(its_was.done, its_was.next);
+	return distance(done(&its_was), slot) >= hw.ahead &&
+	       distance(done(&its_was), slot) < nr_pending(&its_was);
 }
 
 static u64 read_creadr(void)
@@ -164,11 +182,11 @@ static u64 read_creadr(void)
 	if (!hw.alive)
 		return nondet_u32();
 
-	if (ahead > hw.ahead && ahead <= distance(its_was.done, its_was.next))
+	if (ahead > hw.ahead && ahead <= nr_pending(&its_was))
 		hw.ahead = ahead;
 
 	/* Bits that are no offset may be anything. */
-	return (its_was.done + hw.ahead) % NR_CMDS * CMD_SIZE | (nondet_u32() & ~GENMASK(19, 5));
+	return (its_was.nr_done + hw.ahead) % NR_CMDS * CMD_SIZE | (nondet_u32() & ~GENMASK(19, 5));
 }
 
 u64 its_mmio_read(const volatile void *addr, unsigned int size)
@@ -252,11 +270,11 @@ void its_mmio_write(volatile void *addr, u64 val, unsigned int size)
 /* What has become of the queue: of @slot, and of all as far as counts go */
 static void check_queue(u32 slot)
 {
-	u64 nr, synced;
+	u64 nr;
 
 	prove(!its.lock.held && !its.mem_lock.held, "locks are released");
 	prove(queue_holds(), "the invariant of the queue");
-	prove(its.nr_cmds == NR_CMDS && its.committed == committed &&
+	prove(its.committed == committed &&
 	      its.cbaser == its_was.cbaser && its.base == its_was.base && its.rdbases == rdbases &&
 	      its.active == its_was.active &&
 	      its.ctlr == its_was.ctlr && its.staging == its_was.staging,
@@ -264,24 +282,18 @@ static void check_queue(u32 slot)
 	prove(its.nr_synced >= its_was.nr_synced, "what has been executed stays so");
 
 	/* The number of the command that was in the slot */
-	nr = its_was.nr_committed - distance(its_was.done, its_was.next) +
-	     distance(its_was.done, slot);
-	synced = its_was.nr_committed - its.nr_synced;
+	nr = its_was.nr_done + distance(done(&its_was), slot);
 	if (its.nr_synced != its_was.nr_synced) {
-		prove(its.nr_synced <= its_was.nr_committed &&
-		      its.nr_synced > its_was.nr_committed -
-				      distance(its_was.done, its_was.next),
+		prove(its.nr_synced <= its_was.nr_committed && its.nr_synced > its_was.nr_done,
 		      "what is newly known to have been executed was pending");
-		prove(is_sync(committed_was, (its_was.next - synced - 1) % NR_CMDS),
+		prove(is_sync(committed_was, (its.nr_synced - 1) % NR_CMDS),
 		      "its last one is a SYNC");
 #ifndef BROKEN
-		prove(its.nr_synced <= its_was.nr_committed - distance(its_was.done, its_was.next) +
-				       hw.ahead, "the hardware has executed it");
+		prove(its.nr_synced <= its_was.nr_done + hw.ahead, "the hardware has executed it");
 #endif
 	}
 	if (!hw.nr_cbaser)
-		prove(distance(its_was.done, slot) >= distance(its_was.done, its.done) ||
-		      distance(its_was.done, slot) >= distance(its_was.done, its_was.next) ||
+		prove(nr >= its.nr_done || nr >= its_was.nr_committed ||
 		      !is_sync(committed_was, slot) || nr < its.nr_synced,
 		      "no SYNC that has been executed is overlooked");
 }

@@ -587,7 +587,7 @@ static void lpi_range(void)
 static phys_addr_t limit_end;
 
 EDIT(move_queue, set_cbaser(desc, (desc->cbaser & ~GENMASK_ULL(51, 12)) |
-			    alloc_up_to(limit_end, 2 * SZ_64K)))
+			    alloc_up_to(limit_end, SZ_64K)))
 EDIT(move_table, set_baser(desc, 1, (desc->tables[1].baser & ~GENMASK_ULL(47, 12)) |
 			   alloc_up_to(limit_end, 2 * SZ_64K)))
 EDIT(move_level2, set_level1(1, alloc_up_to(limit_end, level2_size()) | GITS_BASER_VALID))
@@ -601,7 +601,6 @@ static void addr_bits_of_tables(void)
 	unsigned int i;
 
 	cfg.addr_bits = ADDR_BITS;
-	cfg.queue_pages = 2 * SZ_64K / SZ_4K;
 	cfg.collections.nr_pages = 2;
 
 	for (i = 0; i < ARRAY_SIZE(edits); i++) {

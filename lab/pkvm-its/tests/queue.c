@@ -10,20 +10,9 @@
 #define DEV		0x40
 #define CMD_SIZE	sizeof(struct cmd)
 
-static struct machine_config smallest_queue(void)
-{
-	struct machine_config cfg = machine_default;
-
-	cfg.queue_pages = PAGE_SIZE / SZ_4K;
-
-	return cfg;
-}
-
 static struct host_its *up(void)
 {
-	struct machine_config cfg = smallest_queue();
-
-	return its_up(&cfg);
+	return its_up(&machine_default);
 }
 
 static void stage_syncs(struct host_its *its, u32 nr)
@@ -81,7 +70,7 @@ static void rewrite_bases(struct host_its *its, const u64 *basers)
 
 static void check_wraps(bool nc, u32 batch)
 {
-	struct machine_config cfg = smallest_queue();
+	struct machine_config cfg = machine_default;
 	struct host_its *its;
 	u32 i, nr;
 
@@ -267,7 +256,7 @@ static void expect_scrubbed(struct host_its *its, u32 from, u32 to)
  */
 static void check_scrubbed(bool nc)
 {
-	struct machine_config cfg = smallest_queue();
+	struct machine_config cfg = machine_default;
 	struct host_its *its;
 	u32 start, i;
 	u64 reads;
@@ -479,7 +468,7 @@ static void check_sync_behind(u32 start, u32 before, u32 between, u32 behind, bo
 
 static void sync_behind(void)
 {
-	u32 nr = smallest_queue().queue_pages * SZ_4K / CMD_SIZE, start, i;
+	u32 nr = ITS_CMD_QUEUE_SZ / CMD_SIZE, start, i;
 
 	for (start = nr - 9; start != 3; start = (start + 1) % nr) {
 		for (i = 0; i < 32; i++)

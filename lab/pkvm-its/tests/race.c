@@ -56,7 +56,6 @@ static void start(void)
 	struct host_its *its;
 
 	machine_reset();
-	cfg.queue_pages = PAGE_SIZE / SZ_4K;
 	cfg.its.ite_size = 2;
 	its = its_up(&cfg);
 	host.its = its;
