@@ -18,8 +18,6 @@
 
 #include <asm/kvm_hyp.h>
 
-#include <nvhe/mmio_guard.h>
-
 #include "its-model.h"
 #include "mem.h"
 #include "rdist-model.h"
@@ -47,12 +45,6 @@ struct mem_bank {
 };
 
 static struct mem_bank mem_banks[2];
-
-/* What the host's stage-2 has of MMIO: the regions EL2 asked for, and what became of it */
-static struct mem_mmio {
-	phys_addr_t	start;
-	bool		read_only;
-} mem_mmio[2 * MMIO_GUARD_MAX];
 
 mem_read_hook_t mem_read_hook;
 u64 mem_nr_reads;
@@ -161,7 +153,6 @@ void mem_reset(void)
 	mem_read_hook = NULL;
 	mem_nr_reads = 0;
 	mem_fail_call = 0;
-	memset(mem_mmio, 0, sizeof(mem_mmio));
 }
 
 u64 mem_count(enum mem_owner owner)
@@ -611,33 +602,4 @@ bool host_range_is_mmio(phys_addr_t start, u64 size)
 	}
 
 	return true;
-}
-
-int host_stage2_guard_mmio(phys_addr_t start, u64 size)
-{
-	struct mem_mmio *mmio = mem_mmio;
-
-	if (mem_call_fails())
-		return -ENOMEM;
-
-	if (!host_range_is_mmio(start, size))
-		return -EINVAL;
-
-	while (mmio->start && mmio->start != start)
-		mmio++;
-
-	mmio->start = start;
-	mmio->read_only = mmio_guard_find(start);
-
-	return 0;
-}
-
-bool mem_mmio_is_read_only(phys_addr_t start)
-{
-	struct mem_mmio *mmio = mem_mmio;
-
-	while (mmio->start && mmio->start != start)
-		mmio++;
-
-	return mmio->read_only;
 }

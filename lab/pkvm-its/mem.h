@@ -66,7 +66,6 @@ void mem_reset(void);
 struct mem_page *mem_page(phys_addr_t phys);
 phys_addr_t mem_end(phys_addr_t phys);
 bool mem_call_fails(void);
-bool mem_mmio_is_read_only(phys_addr_t start);
 u64 mem_count(enum mem_owner owner);
 bool mem_is_clean(void);
 

@@ -4,12 +4,14 @@
  *
  * Proved: an address is found if and only if a region has it and, in a row, its frame is
  * guarded; a mapping that was clipped has no guarded page, and still has the address it is for;
- * what is added keeps the table in order, and a region that overlaps is refused; what is removed
- * takes no other region with it.
+ * what is added keeps the table in order, and a region that overlaps or has memory in it is refused;
+ * what is removed takes no other region with it.
  *
  * Assumed, and why that holds:
  *  - the table is in order and its regions do not overlap: prove_guard_add() and
  *    prove_guard_remove() keep that, and an empty table is in order;
+ *  - the host's stage-2 maps no MMIO while the table changes: host_stage2_idmap() does that alone,
+ *    on a fault, and HCR_EL2.VM is first set by __pkvm_prot_finalize();
  *  - devices of a row are STRIDE apart;
  *  - the table has 4 entries in place of 512. prove_guard_rank() is about all 512: what the
  *    search returns are the neighbours of an address, and the rest of the code only looks at
@@ -46,6 +48,19 @@ u64 mem_read_once(const volatile void *from, size_t size)
 	      "the guard reads no memory of the host");
 
 	return (u64)mmio_guard_last;
+}
+
+/* Is there memory in the region that is added? */
+static bool has_memory;
+static u64 checked_from, checked_to;
+
+bool host_range_is_mmio(phys_addr_t start, u64 size)
+{
+	prove(size, "a region is checked for memory if it is not empty");
+	checked_from = start;
+	checked_to = start + size;
+
+	return !has_memory;
 }
 
 static bool is_in_order(void)
@@ -205,6 +220,7 @@ void prove_guard_add(void)
 
 	any_table();
 	nr = nr_mmio_guards;
+	has_memory = nondet_bool();
 	was = is_guarded(addr);
 	has = addr >= guard.start && addr < guard.end &&
 	      (!guard.stride || guard.frames >> ((addr - guard.start) % STRIDE / SZ_64K) & 1);
@@ -219,6 +235,8 @@ void prove_guard_add(void)
 	prove(is_guarded(addr) == (was || (!ret && has)),
 	      "what is added is guarded, and nothing else has changed");
 	prove(nr_mmio_guards == nr + !ret, "a refusal adds nothing");
+	prove(ret || (!has_memory && checked_from == guard.start && checked_to == guard.end),
+	      "no memory is guarded");
 }
 
 void prove_guard_remove(void)

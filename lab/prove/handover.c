@@ -87,18 +87,6 @@ void mmio_guard_remove(phys_addr_t start)
 	guarded = false;
 }
 
-/* What was possible before is possible again. */
-int host_stage2_guard_mmio(phys_addr_t start, u64 size)
-{
-	prove(start == frame && size == SZ_64K, "the host loses the frame, and no more");
-	if (!unmapped && nondet_bool())
-		return -EINVAL;
-	remapped = unmapped && !guarded;
-	unmapped = true;
-
-	return 0;
-}
-
 /* What the ITS's state says was taken: how many ranges, and how often it is the one */
 static struct {
 	u32 nr, the_one;
@@ -352,8 +340,8 @@ void prove_register(void)
 
 	prove(ret == nr_was && hyp_its_nodes[ret] == its && its->id == ret && !its->active,
 	      "the ITS is known by its ID, and is not active");
-	prove(!(frame % SZ_64K) && its->phys == frame && its->base == (void *)ITS_BASE && unmapped,
-	      "the host has lost the frame");
+	prove(!(frame % SZ_64K) && its->phys == frame && its->base == (void *)ITS_BASE,
+	      "EL2 knows the frame");
 	prove(its->nr_pages == nr_pages, "EL2 knows the size of its state");
 	prove(!its->lock.held && !its->mem_lock.held, "no lock is held");
 
@@ -431,7 +419,7 @@ void prove_fence(void)
 	reach(!ret && !present);
 	reach(ret == -EBUSY);
 
-	prove(!ret == guarded && (ret || unmapped), "the frame is guarded, or the call refused");
+	prove(!ret == guarded, "the frame is guarded, or the call refused");
 	prove(ret || !present || (hw.ctlr & 0x80000001) == 0x80000000,
 	      "an ITS that is not quiescent is not fenced");
 	prove(present || (!mapped && !hw.nr_reads), "what is not there is not read");
@@ -458,7 +446,6 @@ static void any_registered(void)
 	assume(its->addr_bits >= 1 && its->addr_bits <= 52);
 	mapped = true;
 	guarded = true;
-	unmapped = true;
 	nr_hyp_its = 1;
 	hyp_its_nodes[0] = its;
 }
@@ -735,12 +722,11 @@ void prove_unregister(void)
 	prove(!ret == may_be, "the last ITS is unregistered if it is not active");
 	if (ret) {
 		prove(range.owner == range_was && page.owner == page_was && nr_taken == nr_was &&
-		      guarded && !remapped && nr_hyp_its,
-		      "a refusal changes nothing");
+		      guarded && nr_hyp_its, "a refusal changes nothing");
 		return;
 	}
 
 	prove(!nr_taken && range.owner == HOSTS && page.owner == HOSTS,
 	      "all that was taken or pinned is the host's again, and nothing else");
-	prove(!guarded && remapped && !nr_hyp_its, "the host has the frame, and the ITS is gone");
+	prove(!guarded && !nr_hyp_its, "the host has the frame, and the ITS is gone");
 }

@@ -11,7 +11,7 @@
  *  - the functions of mem_protect.c take, share, pin or give back a range as a whole, or nothing:
  *    only the host's memory is taken or shared, only what is shared is pinned, and only what EL2
  *    has goes back. So what is pinned is not among what was taken. A physical address of memory
- *    has 52 bits at most. host_stage2_guard_mmio() does not fail where it did not fail before;
+ *    has 52 bits at most;
  *  - the registers of the ITS keep their values during a call: the host is trusted until it is
  *    deprivileged, and serialises the calls;
  *  - there are NR_TABLES registers GITS_BASER<n> in place of 8, NR_RDBASES RDbases at most (a
@@ -141,7 +141,7 @@ static u64 last_pfn, last_pages;	/* the one that was taken last */
 
 static bool registers;	/* by __pkvm_its_register() */
 static bool looks_at_state;
-static bool mapped, guarded, unmapped, remapped;
+static bool mapped, guarded;
 static phys_addr_t frame;
 
 static struct {

@@ -186,8 +186,6 @@ static void failing_calls(void)
 	mem_fail_call = 1;
 	EXPECT_EQ(hyp_pin_shared_mem(virt_of(MEM_LOW), virt_of(MEM_LOW)), -ENOMEM);
 	mem_fail_call = 1;
-	EXPECT_EQ(host_stage2_guard_mmio(0, PAGE_SIZE), -ENOMEM);
-	mem_fail_call = 1;
 	EXPECT_EQ(__pkvm_create_private_mapping(FRAME_BASE, SZ_64K, PAGE_HYP_DEVICE, &va), -ENOMEM);
 }
 

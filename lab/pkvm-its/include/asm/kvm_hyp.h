@@ -23,7 +23,6 @@ int hyp_pin_shared_mem(void *from, void *to);
 void hyp_unpin_shared_mem(void *from, void *to);
 int hyp_page_count(void *addr);
 bool host_range_is_mmio(phys_addr_t start, u64 size);
-int host_stage2_guard_mmio(phys_addr_t start, u64 size);
 
 /* What the state of a page is kept in. The states are those of nvhe/memory.h. */
 struct hyp_page;
