@@ -215,10 +215,8 @@ void prove_vcmd(void)
 	own_has_executed = nondet_bool();
 	other_has_executed = nondet_bool();
 	asked_left = false;
-	for (i = 0; i < NR_RDBASES; i++) {
+	for (i = 0; i < NR_RDBASES; i++)
 		rdbases[i] = nondet_u64();
-		assume(!(rdbases[i] & ~RDBASE) && (!i || rdbases[i] > rdbases[i - 1]));
-	}
 
 	table.nr_ids = nondet_u64();
 	any_vpe();
