@@ -13,7 +13,10 @@
 #define RDBASE	GENMASK_ULL(51, 16)
 #define LOW	GENMASK_ULL(31, 0)
 
-/* The bits that a command has, by doubleword (IHI 0069, ITS commands) */
+/*
+ * The bits that a command has, by doubleword (IHI 0069, ITS commands). MAPI and MOVALL, which
+ * the driver never sends, are as unknown as those that the architecture does not have.
+ */
 static bool has_only_defined_bits(const u64 *cmd)
 {
 	const u64 device = GENMASK_ULL(63, 32) | GENMASK_ULL(7, 0), nr = GENMASK_ULL(7, 0);
@@ -29,7 +32,6 @@ static bool has_only_defined_bits(const u64 *cmd)
 	case 0x0a: /* MAPTI */
 		mask[0] = device; mask[1] = GENMASK_ULL(63, 0); mask[2] = ICID;
 		break;
-	case 0x0b: /* MAPI */
 	case 0x01: /* MOVI */
 		mask[0] = device; mask[1] = LOW; mask[2] = ICID;
 		break;
@@ -45,9 +47,6 @@ static bool has_only_defined_bits(const u64 *cmd)
 	case 0x0d: /* INVALL */
 		mask[0] = nr; mask[2] = ICID;
 		break;
-	case 0x0e: /* MOVALL */
-		mask[0] = nr; mask[2] = RDBASE; mask[3] = RDBASE;
-		break;
 	default:
 		return false;
 	}
@@ -58,7 +57,7 @@ static bool has_only_defined_bits(const u64 *cmd)
 
 static bool names_device(u64 nr)
 {
-	return nr == 0x08 || nr == 0x0a || nr == 0x0b || nr == 0x01 || nr == 0x03 || nr == 0x04 ||
+	return nr == 0x08 || nr == 0x0a || nr == 0x01 || nr == 0x03 || nr == 0x04 ||
 	       nr == 0x0c || nr == 0x0f;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands for an event: MAPTI, MAPI, MOVI, DISCARD, CLEAR, INT and INV
+ * Commands for an event: MAPTI, MOVI, DISCARD, CLEAR, INT and INV
  */
 
 #include "test.h"
@@ -27,11 +27,6 @@ static struct cmd event_MAPTI(u64 dev_id, u64 event_id)
 	return cmd_mapti(dev_id, event_id, INTID, ICID);
 }
 
-static struct cmd event_MAPI(u64 dev_id, u64 event_id)
-{
-	return cmd_mapi(dev_id, event_id, ICID);
-}
-
 static struct cmd event_MOVI(u64 dev_id, u64 event_id)
 {
 	return cmd_movi(dev_id, event_id, ICID);
@@ -39,17 +34,11 @@ static struct cmd event_MOVI(u64 dev_id, u64 event_id)
 
 /* The commands that have an ICID come first. */
 static struct cmd (*const events[])(u64 dev_id, u64 event_id) = {
-	event_MAPTI, event_MAPI, event_MOVI, event_DISCARD, event_CLEAR, event_INT, event_INV,
+	event_MAPTI, event_MOVI, event_DISCARD, event_CLEAR, event_INT, event_INV,
 };
 
-#define NR_WITH_ICID	3
+#define NR_WITH_ICID	2
 
-static bool is_mapi(unsigned int i)
-{
-	return events[i] == event_MAPI;
-}
-
-/* The EventID is an INTID for MAPI: it has to be in the range of both. */
 static void event_id(void)
 {
 	struct host_its *its = its_up(&machine_default);
@@ -66,15 +55,8 @@ static void event_id(void)
 			REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, events[i](dev, GENMASK(31, bits)));
 			REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT, events[i](dev, BIT(31)));
 
-			if (is_mapi(i) && bits < 14) {
-				REFUSE(its, PKVM_ITS_REFUSED_BAD_INTID,
-				       events[i](dev, BIT(bits) - 1));
-				continue;
-			}
-
 			ACCEPT(its, events[i](dev, BIT(bits) - 1));
-			if (!is_mapi(i))
-				ACCEPT(its, events[i](dev, 0));
+			ACCEPT(its, events[i](dev, 0));
 		}
 	}
 }
@@ -136,17 +118,11 @@ static void check_intids(u32 lpi_bits)
 	its = its_up(&cfg);
 	test_map(its, DEV, 16);
 
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		REFUSE(its, PKVM_ITS_REFUSED_BAD_INTID, cmd_mapti(DEV, 3, bad[i], ICID));
-		if (bad[i] < SZ_64K)
-			REFUSE(its, PKVM_ITS_REFUSED_BAD_INTID, cmd_mapi(DEV, bad[i], ICID));
-	}
 
-	for (i = 0; i < ARRAY_SIZE(good); i++) {
+	for (i = 0; i < ARRAY_SIZE(good); i++)
 		ACCEPT(its, cmd_mapti(DEV, 3, good[i], ICID));
-		if (good[i] < SZ_64K)
-			ACCEPT(its, cmd_mapi(DEV, good[i], ICID));
-	}
 }
 
 static void intid(void)
@@ -167,7 +143,7 @@ static void translation(void)
 	test_map(its, DEV, 14);
 	test_map(its, DEV + 1, 14);
 	ACCEPT(its, cmd_mapti(DEV, 5, 8197, 1));
-	ACCEPT(its, cmd_mapi(DEV, 8198, 2));
+	ACCEPT(its, cmd_mapti(DEV, 8198, 8198, 2));
 
 	EXPECT(its_model_translate(model, DEV, 5, &intid, &rdbase));
 	EXPECT_EQ(intid, 8197);

@@ -152,8 +152,6 @@ static void use(enum its_pace pace)
 		ACCEPT(its, cmd_unmapc(icid));
 		ACCEPT(its, cmd_mapc(icid, its_model_rdbase(its->model, icid)));
 	}
-	ACCEPT(its, cmd_movall(its_model_rdbase(its->model, 0),
-			       its_model_rdbase(its->model, icid - 1)));
 
 	for (i = 0; i < NR_DEVICES; i++) {
 		EXPECT(!mem_host_write(itts[i], 0));

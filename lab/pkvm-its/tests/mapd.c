@@ -574,7 +574,7 @@ static void events_by_command(void)
 	EXPECT_EQ(its_reclaim(its, DEV), 0);
 
 	test_map(its, DEV, 14);
-	ACCEPT(its, cmd_mapi(DEV, 8200, 0));
+	ACCEPT(its, cmd_mapti(DEV, 8200, 8200, 0));
 	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
 	ACCEPT(its, cmd_event(GITS_CMD_CLEAR, DEV, 8200));
 	ACCEPT(its, cmd_event(GITS_CMD_INV, DEV, 8200));
