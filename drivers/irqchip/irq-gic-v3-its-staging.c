@@ -6,19 +6,16 @@
  * from and the tables it writes to. The driver goes on with a queue and level-1 tables of its own
  * ("staging"), from which the hypervisor takes what it finds acceptable.
  *
- * The hand-over takes place before any CPU is deprivileged:
+ * The hand-over takes place before any CPU is deprivileged, one ITS after the other. Each has its
+ * dev_alloc_lock held meanwhile, so that neither tables nor the set of devices change:
  *
  *  - prepare and register: allocate the staging memory, and describe the ITS and the devices
- *    mapped on it to the hypervisor, with every dev_alloc_lock held and kept, so that neither
- *    tables nor the set of devices change;
- *  - activate: per ITS and under its lock, with the queue drained, swap the queues. This is the
- *    only part with interrupts off. It takes constant time.
+ *    mapped on it to the hypervisor;
+ *  - activate: under the ITS's lock, with the queue drained, swap the queues. This is the only
+ *    part with interrupts off. It takes constant time.
  *
  * From then on commands are posted by a call to the hypervisor. There is no moment at which a CPU
  * that is not trusted any more could reach an ITS that is not confined yet.
- *
- * Lock order: CPU hotplug, its_staging_lock, then the dev_alloc_lock of each ITS, then the
- * lock of one ITS.
  */
 
 #define pr_fmt(fmt) "ITS staging: " fmt
@@ -46,11 +43,6 @@
 #define ITS_DRAIN_LOCKED_US	50
 #define ITS_DRAIN_TRIES		5000
 #define ITS_DRAIN_SLEEP_US	200
-
-static DEFINE_MUTEX(its_staging_lock);
-
-/* On all CPUs, writes to the registers of an ITS get to the hypervisor */
-static bool its_writes_trap __ro_after_init;
 
 /**
  * its_may_be_staged - check whether a hypervisor is going to confine the ITSs
@@ -175,7 +167,7 @@ static int its_cmp_rdbase(const void *a, const void *b)
 /* CPUs that have not been up yet have no RDbase: they can't be targets. */
 static u32 its_collect_rdbases(struct its_node *its, u64 *rdbases)
 {
-	u32 i, nr = 0, unique = 0;
+	u32 i, nr = 0;
 
 	for (i = 0; i < nr_cpu_ids; i++) {
 		if (its->collections[i].target_address == ~0ULL)
@@ -186,12 +178,7 @@ static u32 its_collect_rdbases(struct its_node *its, u64 *rdbases)
 
 	sort(rdbases, nr, sizeof(*rdbases), its_cmp_rdbase, NULL);
 
-	for (i = 0; i < nr; i++) {
-		if (!unique || rdbases[i] != rdbases[unique - 1])
-			rdbases[unique++] = rdbases[i];
-	}
-
-	return unique;
+	return nr;
 }
 
 static void its_staging_describe(struct its_node *its, struct its_staging_desc *desc)
@@ -228,7 +215,6 @@ static int its_staging_register(struct its_node *its, const struct its_staging_o
 {
 	size_t size = struct_size_t(struct its_staging_desc, rdbases, nr_cpu_ids);
 	struct its_staging_desc *desc;
-	struct its_device *its_dev;
 	int ret = -ENXIO;
 
 	desc = its_staging_alloc(its->numa_node, size);
@@ -249,7 +235,14 @@ static int its_staging_register(struct its_node *its, const struct its_staging_o
 		return ret;
 
 	its->staging.id = ret;
-	its->staging.registered = true;
+
+	return 0;
+}
+
+static int its_staging_adopt_devices(struct its_node *its, const struct its_staging_ops *ops)
+{
+	struct its_device *its_dev;
+	int ret;
 
 	/* The list only changes with dev_alloc_lock held */
 	list_for_each_entry(its_dev, &its->its_device_list, entry) {
@@ -329,17 +322,43 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
 	return ret == -EAGAIN ? -ETIMEDOUT : ret;
 }
 
+static int its_staging_hand_over_one(struct its_node *its, const struct its_staging_ops *ops)
+{
+	int ret;
+
+	ret = its_staging_prepare(its);
+	if (!ret)
+		ret = its_staging_register(its, ops);
+	if (ret)
+		goto err_unprepare;
+
+	ret = its_staging_adopt_devices(its, ops);
+	if (!ret)
+		ret = its_staging_activate(its, ops);
+	if (ret)
+		goto err_unregister;
+
+	return 0;
+
+err_unregister:
+	ops->unregister_its(its->staging.id);
+err_unprepare:
+	its_staging_unprepare(its);
+	pr_err("ITS@%pa: failed to hand it over: %d\n", &its->phys_base, ret);
+
+	return ret;
+}
+
 /**
- * its_staging_hand_over - hand all ITSs over to the hypervisor
+ * its_staging_hand_over - hand the ITSs over to the hypervisor, one after the other
  * @nodes: list of struct its_node
  * @ops: the hypervisor's side
  *
- * If any ITS cannot be prepared or registered, none is handed over, and the
- * driver is left as it was. If one cannot be activated, then those that come
- * before it stay with the hypervisor, and the others with the driver: either
+ * If one cannot be handed over, then those that come before it stay with the
+ * hypervisor, and the others with the driver, which is left as it was: either
  * works.
  *
- * Context: process context, each ITS's dev_alloc_lock held; may sleep.
+ * Context: process context, may sleep. Takes each ITS's dev_alloc_lock in turn.
  * Return: 0 if the hypervisor has all ITSs, or a negative error.
  */
 int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops *ops)
@@ -348,33 +367,14 @@ int its_staging_hand_over(struct list_head *nodes, const struct its_staging_ops 
 	int ret;
 
 	list_for_each_entry(its, nodes, entry) {
-		ret = its_staging_prepare(its);
-		if (!ret)
-			ret = its_staging_register(its, ops);
-		if (ret)
-			goto err_unregister;
-	}
+		guard(mutex)(&its->dev_alloc_lock);
 
-	list_for_each_entry(its, nodes, entry) {
-		ret = its_staging_activate(its, ops);
+		ret = its_staging_hand_over_one(its, ops);
 		if (ret)
-			goto err_unregister;
+			return ret;
 	}
 
 	return 0;
-
-err_unregister:
-	pr_err("ITS@%pa: failed to hand it over: %d\n", &its->phys_base, ret);
-	list_for_each_entry_reverse(its, nodes, entry) {
-		if (its_is_staged(its))
-			break;
-
-		if (its->staging.registered)
-			ops->unregister_its(its->staging.id);
-		its_staging_unprepare(its);
-	}
-
-	return ret;
 }
 
 /**
@@ -525,24 +525,8 @@ bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser)
 }
 
 /**
- * its_staging_may_suspend - check whether an ITS may be suspended
- * @its: the ITS
- *
- * Context: any.
- * Return: false if the CPU that resumes may not be deprivileged: what it wrote to the registers
- * of the ITS would not reach the hypervisor.
- */
-bool its_staging_may_suspend(struct its_node *its)
-{
-	return !its_is_staged(its) || its_writes_trap;
-}
-
-/**
  * its_start_deprivilege - hand the ITSs over, before the host is deprivileged
  * @ops: the hypervisor's side
- *
- * To be paired with its_end_deprivilege(), whatever this returns. In between no
- * device can be mapped or unmapped; everything else works.
  *
  * Context: process context, before any CPU is deprivileged; may sleep. CPU hotplug is
  * locked: a CPU that comes up adds the RDbase that its collection targets.
@@ -550,34 +534,7 @@ bool its_staging_may_suspend(struct its_node *its)
  */
 int __init its_start_deprivilege(const struct its_staging_ops *ops)
 {
-	struct its_node *its;
-
 	lockdep_assert_cpus_held();
-
-	mutex_lock(&its_staging_lock);
-
-	list_for_each_entry(its, &its_nodes, entry)
-		mutex_lock_nest_lock(&its->dev_alloc_lock, &its_staging_lock);
 
 	return its_staging_hand_over(&its_nodes, ops);
-}
-
-/**
- * its_end_deprivilege - finish what its_start_deprivilege() has begun
- * @deprivileged: all CPUs have been deprivileged
- *
- * Context: process context.
- */
-void __init its_end_deprivilege(bool deprivileged)
-{
-	struct its_node *its;
-
-	lockdep_assert_cpus_held();
-
-	its_writes_trap = deprivileged;
-
-	list_for_each_entry(its, &its_nodes, entry)
-		mutex_unlock(&its->dev_alloc_lock);
-
-	mutex_unlock(&its_staging_lock);
 }

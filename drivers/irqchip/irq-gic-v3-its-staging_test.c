@@ -139,7 +139,7 @@ static int fake_adopt(int id, u32 dev_id, u32 event_bits, phys_addr_t itt)
 
 static int fake_activate(int id, u32 offset)
 {
-	if (fake_fails(FAKE_ACTIVATE))
+	if (fake_fails(FAKE_ACTIVATE) || !mutex_is_locked(&world->its[id].node.dev_alloc_lock))
 		return -EBUSY;
 
 	world->its[id].active = true;
@@ -152,7 +152,8 @@ static int fake_adopt_event(int id, u32 dev_id, u32 event_id)
 {
 	struct fake_its *its = &world->its[id];
 
-	if (!its->active || !raw_spin_is_locked(&its->node.lock))
+	if (!its->active || !raw_spin_is_locked(&its->node.lock) ||
+	    !mutex_is_locked(&its->node.dev_alloc_lock))
 		return -EINVAL;
 
 	its->events[dev_id] |= BIT(event_id);
@@ -265,7 +266,7 @@ static void fake_its_init(struct kunit *test, struct fake_its *its, u32 i)
 	}
 }
 
-static int staging_test_init(struct kunit *test)
+static void fake_world_init(struct kunit *test)
 {
 	u32 i;
 
@@ -279,14 +280,9 @@ static int staging_test_init(struct kunit *test)
 		fake_its_init(test, &world->its[i], i);
 		world->its[i].before = world->its[i].node;
 	}
-
-	kunit_activate_static_stub(test, its_staging_alloc, fake_alloc);
-	kunit_activate_static_stub(test, its_staging_free, fake_free);
-
-	return 0;
 }
 
-static void staging_test_exit(struct kunit *test)
+static void fake_world_exit(void)
 {
 	struct its_node *node;
 	u32 t;
@@ -307,6 +303,23 @@ static void staging_test_exit(struct kunit *test)
 					  PAGE_ORDER_TO_SIZE(node->tables[t].order));
 		}
 	}
+
+	world = NULL;
+}
+
+static int staging_test_init(struct kunit *test)
+{
+	fake_world_init(test);
+
+	kunit_activate_static_stub(test, its_staging_alloc, fake_alloc);
+	kunit_activate_static_stub(test, its_staging_free, fake_free);
+
+	return 0;
+}
+
+static void staging_test_exit(struct kunit *test)
+{
+	fake_world_exit();
 }
 
 /* The driver's view of an ITS that was not handed over. The ID is a note, not a state. */
@@ -323,35 +336,9 @@ static void expect_untouched(struct kunit *test, struct fake_its *its)
 	KUNIT_EXPECT_FALSE(test, its->active);
 }
 
-/* As its_start_deprivilege() and its_end_deprivilege() do, around it */
 static int fake_hand_over(void)
 {
-	static DEFINE_MUTEX(outer);
-	struct its_node *node;
-	int ret;
-
-	guard(mutex)(&outer);
-
-	list_for_each_entry(node, &world->nodes, entry)
-		mutex_lock_nest_lock(&node->dev_alloc_lock, &outer);
-
-	ret = its_staging_hand_over(&world->nodes, &fake_ops);
-
-	list_for_each_entry(node, &world->nodes, entry)
-		mutex_unlock(&node->dev_alloc_lock);
-
-	return ret;
-}
-
-static void expect_all_untouched(struct kunit *test)
-{
-	u32 i;
-
-	for (i = 0; i < NR_ITS; i++)
-		expect_untouched(test, &world->its[i]);
-
-	KUNIT_EXPECT_EQ(test, world->nr_allocated, 0);
-	KUNIT_EXPECT_EQ(test, world->nr_registered, 0);
+	return its_staging_hand_over(&world->nodes, &fake_ops);
 }
 
 /* What the hypervisor was told */
@@ -411,17 +398,29 @@ static void expect_handed_over(struct kunit *test, struct fake_its *its, u32 i)
 	expect_described(test, its);
 }
 
-static void staging_test_all(struct kunit *test)
+/* The first @nr ITSs, and none of the others. No lock is held any more. */
+static void expect_nr_handed_over(struct kunit *test, u32 nr)
 {
 	u32 i;
 
-	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
+	for (i = 0; i < NR_ITS; i++) {
+		if (i < nr)
+			expect_handed_over(test, &world->its[i], i);
+		else
+			expect_untouched(test, &world->its[i]);
 
-	for (i = 0; i < NR_ITS; i++)
-		expect_handed_over(test, &world->its[i], i);
+		KUNIT_EXPECT_FALSE(test, mutex_is_locked(&world->its[i].node.dev_alloc_lock));
+	}
 
 	/* Queue and level-1 table of each, and nothing else */
-	KUNIT_EXPECT_EQ(test, world->nr_allocated, 2 * NR_ITS);
+	KUNIT_EXPECT_EQ(test, world->nr_allocated, 2 * nr);
+	KUNIT_EXPECT_EQ(test, world->nr_registered, nr);
+}
+
+static void staging_test_all(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
+	expect_nr_handed_over(test, NR_ITS);
 }
 
 static void staging_test_none(struct kunit *test)
@@ -429,7 +428,7 @@ static void staging_test_none(struct kunit *test)
 	LIST_HEAD(nodes);
 
 	KUNIT_EXPECT_EQ(test, its_staging_hand_over(&nodes, &fake_ops), 0);
-	expect_all_untouched(test);
+	expect_nr_handed_over(test, 0);
 }
 
 static void staging_test_rdbases(struct kunit *test)
@@ -457,7 +456,7 @@ static void staging_test_no_rdbase(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ENXIO);
 	KUNIT_EXPECT_EQ(test, world->calls[FAKE_REGISTER], NR_ITS - 1);
-	expect_all_untouched(test);
+	expect_nr_handed_over(test, NR_ITS - 1);
 }
 
 /* RK356x: GITS_CBASER keeps fewer bits than the queue's address has */
@@ -471,7 +470,7 @@ static void staging_test_cbaser_drops_bits(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ENXIO);
 	KUNIT_EXPECT_EQ(test, world->calls[FAKE_REGISTER], NR_ITS - 1);
-	expect_all_untouched(test);
+	expect_nr_handed_over(test, NR_ITS - 1);
 }
 
 /* Memory keeps all bits. The register is left without a queue. */
@@ -483,84 +482,57 @@ static void staging_test_addr_bits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gits_read_cbaser(node->base + GITS_CBASER), 0);
 }
 
-/* Fail the first call of a kind, then the second, ..., until there is none to fail. */
-static void fail_each(struct kunit *test, enum fake_call call, int expected_calls, int err)
+/*
+ * Fail the first call of a kind, then the second, ..., until there is none to fail. Each time, the
+ * ITS that it is made for is left as it was, and so are those behind it.
+ */
+static void fail_each(struct kunit *test, enum fake_call call, int calls_per_its, int err)
 {
 	int n;
 
-	world->fail_call = call;
-
-	for (n = 0; n < expected_calls; n++) {
-		memset(world->calls, 0, sizeof(world->calls));
+	for (n = 0; n <= calls_per_its * NR_ITS; n++) {
+		fake_world_exit();
+		fake_world_init(test);
+		world->fail_call = call;
 		world->fail_at = n;
 
-		KUNIT_EXPECT_EQ(test, fake_hand_over(), err);
-		KUNIT_EXPECT_EQ(test, world->calls[call], n + 1);
-		expect_all_untouched(test);
-	}
+		if (n < calls_per_its * NR_ITS) {
+			KUNIT_EXPECT_EQ(test, fake_hand_over(), err);
+			KUNIT_EXPECT_EQ(test, world->calls[call], n + 1);
+		} else {
+			KUNIT_EXPECT_EQ(test, fake_hand_over(), 0);
+			KUNIT_EXPECT_EQ(test, world->calls[call], n);
+		}
 
-	memset(world->calls, 0, sizeof(world->calls));
-	world->fail_at = n;
-	KUNIT_EXPECT_EQ(test, fake_hand_over(), 0);
-	KUNIT_EXPECT_EQ(test, world->calls[call], expected_calls);
+		expect_nr_handed_over(test, n / calls_per_its);
+	}
 }
 
 static void staging_test_alloc_fails(struct kunit *test)
 {
 	/* Queue, level-1 table and, for the time of the call, descriptor */
-	fail_each(test, FAKE_ALLOC, 3 * NR_ITS, -ENOMEM);
+	fail_each(test, FAKE_ALLOC, 3, -ENOMEM);
 }
 
 static void staging_test_register_fails(struct kunit *test)
 {
-	fail_each(test, FAKE_REGISTER, NR_ITS, -EPERM);
+	fail_each(test, FAKE_REGISTER, 1, -EPERM);
 }
 
 static void staging_test_adopt_fails(struct kunit *test)
 {
-	fail_each(test, FAKE_ADOPT, NR_ITS * NR_DEVS, -EINVAL);
+	fail_each(test, FAKE_ADOPT, NR_DEVS, -EINVAL);
 }
 
-static void activate_fails_at(struct kunit *test, int nr)
+static void staging_test_activate_fails(struct kunit *test)
 {
-	int i;
-
-	world->fail_call = FAKE_ACTIVATE;
-	world->fail_at = nr;
-
-	KUNIT_EXPECT_EQ(test, fake_hand_over(), -EBUSY);
-
-	for (i = 0; i < nr; i++)
-		expect_handed_over(test, &world->its[i], i);
-	for (; i < NR_ITS; i++)
-		expect_untouched(test, &world->its[i]);
-
-	KUNIT_EXPECT_EQ(test, world->nr_registered, nr);
-	KUNIT_EXPECT_EQ(test, world->nr_allocated, 2 * nr);
-}
-
-static void staging_test_activate_first_fails(struct kunit *test)
-{
-	activate_fails_at(test, 0);
-	expect_all_untouched(test);
-}
-
-static void staging_test_activate_middle_fails(struct kunit *test)
-{
-	activate_fails_at(test, 1);
-}
-
-static void staging_test_activate_last_fails(struct kunit *test)
-{
-	activate_fails_at(test, NR_ITS - 1);
+	fail_each(test, FAKE_ACTIVATE, 1, -EBUSY);
 }
 
 static void not_drained(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ETIMEDOUT);
-	expect_handed_over(test, &world->its[0], 0);
-	expect_untouched(test, &world->its[1]);
-	expect_untouched(test, &world->its[2]);
+	expect_nr_handed_over(test, 1);
 	KUNIT_EXPECT_EQ(test, world->calls[FAKE_ACTIVATE], 1);
 }
 
@@ -662,9 +634,7 @@ static struct kunit_case staging_test_cases[] = {
 	KUNIT_CASE(staging_test_alloc_fails),
 	KUNIT_CASE(staging_test_register_fails),
 	KUNIT_CASE(staging_test_adopt_fails),
-	KUNIT_CASE(staging_test_activate_first_fails),
-	KUNIT_CASE(staging_test_activate_middle_fails),
-	KUNIT_CASE(staging_test_activate_last_fails),
+	KUNIT_CASE(staging_test_activate_fails),
 	KUNIT_CASE_SLOW(staging_test_not_drained),
 	KUNIT_CASE_SLOW(staging_test_not_posted),
 	KUNIT_CASE(staging_test_prepare),

@@ -29,7 +29,6 @@
 /* Convert page order to size in bytes */
 #define PAGE_ORDER_TO_SIZE(o)	(PAGE_SIZE << (o))
 
-#define ITS_CMD_QUEUE_SZ		SZ_64K
 #define ITS_CMD_QUEUE_NR_ENTRIES	(ITS_CMD_QUEUE_SZ / sizeof(struct its_cmd_block))
 
 /*
@@ -57,14 +56,12 @@ struct its_baser {
  * struct its_staging - what the driver keeps of a hand-over
  * @ops:	the hypervisor's side; NULL as long as the driver has the ITS for
  *		itself. Written under both locks of the ITS
- * @registered:	the hypervisor knows this ITS
- * @id:		what it calls it
+ * @id:		what the hypervisor calls it
  * @queue:	the staging command queue
  * @tables:	staging copies of the level-1 tables, NULL for a flat table
  */
 struct its_staging {
 	const struct its_staging_ops	*ops;
-	bool				registered;
 	int				id;
 	struct its_cmd_block		*queue;
 	void				*tables[GITS_BASER_NR_REGS];
@@ -172,7 +169,6 @@ bool its_staging_reclaim_device(struct its_device *its_dev);
 
 #ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
 bool its_may_be_staged(void);
-bool its_staging_may_suspend(struct its_node *its);
 bool its_staging_has_vpes(void);
 int its_staging_prepare_vpe(u16 vpe_id, struct page *vpt, struct page *vprop, size_t vprop_size);
 bool its_staging_reclaim_vpe(struct its_vpe *vpe, size_t vprop_size);
@@ -181,11 +177,6 @@ bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser);
 static inline bool its_may_be_staged(void)
 {
 	return false;
-}
-
-static inline bool its_staging_may_suspend(struct its_node *its)
-{
-	return true;
 }
 
 static inline bool its_staging_has_vpes(void)

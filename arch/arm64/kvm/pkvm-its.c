@@ -383,7 +383,7 @@ bool pkvm_its_is_wanted(void)
  * EL2 should the host be compromised later.
  *
  * Context: process context, before any CPU is deprivileged, where hypercalls are still
- * trusted; may sleep. Paired with pkvm_its_end_deprivilege().
+ * trusted; may sleep.
  */
 void __init pkvm_its_start_deprivilege(void)
 {
@@ -401,28 +401,11 @@ void __init pkvm_its_start_deprivilege(void)
 		ret = pkvm_its_fence_unused();
 	if (!ret)
 		ret = gic_start_deprivilege(pkvm_rdists_register);
-	if (!ret)
-		return;
-
-	kvm_err("Failed to confine the GIC (%d), protected VMs are not available\n", ret);
-	kvm_nvhe_sym(pkvm_its_pvms_refused) = true;
-	pkvm_its_policy = PKVM_ITS_FAILED;
-}
-
-/**
- * pkvm_its_end_deprivilege - the host is deprivileged, or failed to be
- * @deprivileged: it is, on all CPUs
- *
- * Context: process context.
- */
-void __init pkvm_its_end_deprivilege(bool deprivileged)
-{
-	if (pkvm_its_policy == PKVM_ITS_OFF)
-		return;
-
-	its_end_deprivilege(deprivileged);
-	if (!deprivileged)
+	if (ret) {
+		kvm_err("Failed to confine the GIC (%d), protected VMs are not available\n", ret);
+		kvm_nvhe_sym(pkvm_its_pvms_refused) = true;
 		pkvm_its_policy = PKVM_ITS_FAILED;
+	}
 
 	/* KVM works without them. */
 	if (nr_pkvm_itss && kvm_vgic_global_state.has_gicv4 &&

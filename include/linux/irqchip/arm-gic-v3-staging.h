@@ -30,6 +30,9 @@
  */
 #define ITS_STAGING_MAX_EVENT_BITS	16
 
+/* The size of either command queue in bytes */
+#define ITS_CMD_QUEUE_SZ		SZ_64K
+
 /* Room for what the hypervisor knows of a device, beside one bit an event */
 #define ITS_STAGING_RECORD_SIZE		64
 
@@ -286,7 +289,6 @@ struct gic_staging_desc *gic_staging_alloc(size_t size);
 
 #ifdef CONFIG_ARM_GIC_V3_ITS_STAGING
 int its_start_deprivilege(const struct its_staging_ops *ops);
-void its_end_deprivilege(bool deprivileged);
 void its_describe_lpis(struct gic_staging_desc *desc);
 void its_disable_unused_lpis(void __iomem *rd_base);
 #else
@@ -295,7 +297,6 @@ static inline int its_start_deprivilege(const struct its_staging_ops *ops)
 	return 0;
 }
 
-static inline void its_end_deprivilege(bool deprivileged) { }
 static inline void its_describe_lpis(struct gic_staging_desc *desc) { }
 static inline void its_disable_unused_lpis(void __iomem *rd_base) { }
 #endif

@@ -220,28 +220,27 @@ static enum pkvm_its_verdict do_mapc(const struct hyp_its *its, const u64 *in, u
 	return PKVM_ITS_ACCEPTED;
 }
 
-/* IHI 0069, ITS commands: MAPTI, MAPI and MOVI */
+/* IHI 0069, ITS commands: MAPTI and MOVI */
 static enum pkvm_its_verdict do_map_event(const struct hyp_its *its, const u64 *in, u64 *out)
 {
+	bool maps = CMD_NR(in) == GITS_CMD_MAPTI;
 	struct hyp_its_device *device;
 	enum pkvm_its_verdict verdict;
 
 	verdict = check_event(its, in, &device);
 	if (!verdict)
 		verdict = check_icid(its, in);
-	if (!verdict && CMD_NR(in) == GITS_CMD_MAPTI)
+	if (!verdict && maps)
 		verdict = check_intid(its, CMD_INTID(in));
-	if (!verdict && CMD_NR(in) == GITS_CMD_MAPI)
-		verdict = check_intid(its, CMD_EVENT_ID(in));
 	if (verdict)
 		return verdict;
 
-	if (CMD_NR(in) != GITS_CMD_MOVI)
+	if (maps)
 		its_set_event(device, CMD_EVENT_ID(in), true);
 
 	out[0] = CMD_DEVICE(CMD_NR(in), CMD_DEVICE_ID(in));
 	out[1] = CMD_EVENT_ID(in);
-	if (CMD_NR(in) == GITS_CMD_MAPTI)
+	if (maps)
 		out[1] |= FIELD_PREP(GITS_CMD1_INTID, CMD_INTID(in));
 	out[2] = CMD_ICID(in);
 
@@ -278,21 +277,6 @@ static enum pkvm_its_verdict do_invall(const struct hyp_its *its, const u64 *in,
 	out[2] = CMD_ICID(in);
 
 	return check_icid(its, in);
-}
-
-/* IHI 0069, ITS commands: MOVALL */
-static enum pkvm_its_verdict do_movall(const struct hyp_its *its, const u64 *in, u64 *out)
-{
-	u64 from = in[2] & GITS_CMD2_RDBASE, to = in[3] & GITS_CMD3_RDBASE2;
-
-	if (!rdbase_is_known(its, from) || !rdbase_is_known(its, to))
-		return PKVM_ITS_REFUSED_BAD_RDBASE;
-
-	out[0] = GITS_CMD_MOVALL;
-	out[2] = from;
-	out[3] = to;
-
-	return PKVM_ITS_ACCEPTED;
 }
 
 /* IHI 0069, ITS commands: SYNC */
@@ -686,42 +670,13 @@ static enum pkvm_its_verdict do_vsgi(const struct hyp_its *its, const u64 *in, u
 	return check_mapped_vpe(its, in);
 }
 
-/**
- * its_translate_cmd - decode and check a command, and encode it anew
- * @its: the ITS
- * @in: EL2's copy of the host's command
- * @out: the command for the hardware. Zeroed by the caller, undefined if @in is refused
- *
- * What EL2 knows of the devices changes as if the hardware had executed @out.
- *
- * Context: hyp_its::lock held.
- * Return: PKVM_ITS_ACCEPTED (0), or why the command is refused.
- */
-enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 *out)
+/* Out of line: commands that are not for vPEs are quicker without its registers to save. */
+static noinline enum pkvm_its_verdict translate_vcmd(struct hyp_its *its, const u64 *in, u64 *out)
 {
-	if (CMD_IS_GICV4(in) && (!its->vpes || !vpes_are_supported()))
+	if (!its->vpes || !vpes_are_supported())
 		return PKVM_ITS_REFUSED_NOT_SUPPORTED;
 
 	switch (CMD_NR(in)) {
-	case GITS_CMD_MAPD:
-		return do_mapd(its, in, out);
-	case GITS_CMD_MAPC:
-		return do_mapc(its, in, out);
-	case GITS_CMD_MAPTI:
-	case GITS_CMD_MAPI:
-	case GITS_CMD_MOVI:
-		return do_map_event(its, in, out);
-	case GITS_CMD_CLEAR:
-	case GITS_CMD_DISCARD:
-	case GITS_CMD_INT:
-	case GITS_CMD_INV:
-		return do_event(its, in, out);
-	case GITS_CMD_INVALL:
-		return do_invall(its, in, out);
-	case GITS_CMD_MOVALL:
-		return do_movall(its, in, out);
-	case GITS_CMD_SYNC:
-		return do_sync(its, in, out);
 	case GITS_CMD_VMAPP:
 		return do_vmapp(its, in, out);
 	case GITS_CMD_VMAPTI:
@@ -738,7 +693,43 @@ enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 
 	case GITS_CMD_VSGI:
 		return do_vsgi(its, in, out);
 	default:
-		return CMD_IS_GICV4(in) ? PKVM_ITS_REFUSED_NOT_SUPPORTED :
+		return PKVM_ITS_REFUSED_NOT_SUPPORTED;
+	}
+}
+
+/**
+ * its_translate_cmd - decode and check a command, and encode it anew
+ * @its: the ITS
+ * @in: EL2's copy of the host's command
+ * @out: the command for the hardware. Zeroed by the caller, undefined if @in is refused
+ *
+ * MAPI and MOVALL, which the driver never sends, are refused as commands that do not exist are.
+ * What EL2 knows of the devices changes as if the hardware had executed @out.
+ *
+ * Context: hyp_its::lock held.
+ * Return: PKVM_ITS_ACCEPTED (0), or why the command is refused.
+ */
+enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 *out)
+{
+	switch (CMD_NR(in)) {
+	case GITS_CMD_MAPD:
+		return do_mapd(its, in, out);
+	case GITS_CMD_MAPC:
+		return do_mapc(its, in, out);
+	case GITS_CMD_MAPTI:
+	case GITS_CMD_MOVI:
+		return do_map_event(its, in, out);
+	case GITS_CMD_CLEAR:
+	case GITS_CMD_DISCARD:
+	case GITS_CMD_INT:
+	case GITS_CMD_INV:
+		return do_event(its, in, out);
+	case GITS_CMD_INVALL:
+		return do_invall(its, in, out);
+	case GITS_CMD_SYNC:
+		return do_sync(its, in, out);
+	default:
+		return CMD_IS_GICV4(in) ? translate_vcmd(its, in, out) :
 					  PKVM_ITS_REFUSED_UNKNOWN_COMMAND;
 	}
 }

@@ -7,7 +7,8 @@
  * driver must not leave a hole. From activation on, EL2 owns the memory that the hardware
  * reads and writes, and the control frame is a guarded MMIO region.
  *
- * The hypercalls in here are refused once the host is deprivileged.
+ * The hypercalls in here are refused once the host is deprivileged. Until then they are made one
+ * after the other, but others may be made meanwhile for the ITSs that are active already.
  */
 
 #include <linux/bitfield.h>
@@ -316,21 +317,6 @@ static void its_set_limits(struct hyp_its *its, u64 typer)
 	its->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer) + 1;
 }
 
-static bool its_rdbases_are_sorted(const struct its_staging_desc *desc)
-{
-	u32 i;
-
-	for (i = 0; i < desc->nr_rdbases; i++) {
-		if (desc->rdbases[i] & ~GITS_CMD2_RDBASE)
-			return false;
-
-		if (i && desc->rdbases[i] <= desc->rdbases[i - 1])
-			return false;
-	}
-
-	return i;
-}
-
 /* The devices, if there are no level-2 pages for them */
 static int its_take_records(struct hyp_its *its, const struct its_staging_desc *desc, u64 pfn)
 {
@@ -355,7 +341,6 @@ static int its_take_records(struct hyp_its *its, const struct its_staging_desc *
 static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *desc)
 {
 	its->cbaser = gits_read_cbaser(its->base + GITS_CBASER);
-	its->queue_size = ((its->cbaser & 0xff) + 1) * SZ_4K;
 	its->committed = hyp_phys_to_virt(desc->hw_queue);
 
 	if (!(its->cbaser & GITS_CBASER_VALID) || its->cbaser != desc->cbaser)
@@ -366,26 +351,12 @@ static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *d
 		return -EINVAL;
 
 	/* IHI 0069, GITS_CBASER: an ITS may take bits [15:12] of the address for zero. */
-	if (!IS_ALIGNED(desc->hw_queue, SZ_64K) || !PAGE_ALIGNED(its->queue_size) ||
-	    !its_drives(its, desc->hw_queue, its->queue_size))
+	if (!IS_ALIGNED(desc->hw_queue, SZ_64K) ||
+	    ((its->cbaser & 0xff) + 1) * SZ_4K != ITS_CMD_QUEUE_SZ ||
+	    !its_drives(its, desc->hw_queue, ITS_CMD_QUEUE_SZ))
 		return -EINVAL;
 
 	return 0;
-}
-
-/* From now on, writes of the host to a control frame get to EL2. */
-static int its_guard(phys_addr_t base, const struct mmio_guard_ops *ops, void *priv)
-{
-	int ret = mmio_guard_add(base, ITS_FRAME_SIZE, ops, priv);
-
-	if (ret)
-		return ret;
-
-	ret = host_stage2_guard_mmio(base, ITS_FRAME_SIZE);
-	if (ret)
-		mmio_guard_remove(base);
-
-	return ret;
 }
 
 static void its_destroy(struct hyp_its *its)
@@ -394,7 +365,7 @@ static void its_destroy(struct hyp_its *its)
 	int i;
 
 	if (its->staging)
-		its_unpin((void *)its->staging, its->queue_size);
+		its_unpin((void *)its->staging, ITS_CMD_QUEUE_SZ);
 
 	for (i = 0; i < GITS_BASER_NR_REGS; i++)
 		its_destroy_table(its, &its->tables[i]);
@@ -428,7 +399,8 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	    !desc->addr_bits || desc->addr_bits > 52 || desc->vpeid_bits > 16)
 		return -EINVAL;
 
-	if (!its_rdbases_are_sorted(desc))
+	/* EL2 puts the first one into its own SYNCs as it is. */
+	if (!desc->nr_rdbases || desc->rdbases[0] & ~GITS_CMD2_RDBASE)
 		return -EINVAL;
 
 	its->phys = desc->base;
@@ -459,21 +431,21 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	if (ret)
 		return ret;
 
-	ret = its_pin(desc->queue, its->queue_size, &staging);
+	ret = its_pin(desc->queue, ITS_CMD_QUEUE_SZ, &staging);
 	if (ret)
 		return ret;
 
 	its->staging = staging;
 	its->nr_rdbases = desc->nr_rdbases;
 	its->rdbases = desc->rdbases;
-	its->nr_cmds = its->queue_size / sizeof(struct its_cmd_block);
 	its->queue_noncoherent = desc->queue_noncoherent;
 	its->nr_lpis = BIT(desc->lpi_bits);
 	its->lpi_bits = desc->lpi_bits;
 	its->typer = desc->typer;
 	its->vlpi_rdbase_offset = desc->vlpi_rdbase_offset;
 
-	return its_guard(its->phys, &its_guard_ops, its);
+	/* From now on, writes of the host to the control frame get to EL2. */
+	return mmio_guard_add(its->phys, ITS_FRAME_SIZE, &its_guard_ops, its);
 }
 
 /**
@@ -582,7 +554,7 @@ int __pkvm_its_activate(u32 id, u32 offset)
 	if (!its || its->active)
 		return -EINVAL;
 
-	if (!IS_ALIGNED(offset, sizeof(struct its_cmd_block)) || offset >= its->queue_size)
+	if (!IS_ALIGNED(offset, sizeof(struct its_cmd_block)) || offset >= ITS_CMD_QUEUE_SZ)
 		return -EINVAL;
 
 	if (readl_relaxed(its->base + GITS_CREADR) != offset ||
@@ -590,7 +562,7 @@ int __pkvm_its_activate(u32 id, u32 offset)
 	    !its_bases_match(its))
 		return -EBUSY;
 
-	ret = its_donate_pages(its, hyp_virt_to_phys(its->committed), its->queue_size);
+	ret = its_donate_pages(its, hyp_virt_to_phys(its->committed), ITS_CMD_QUEUE_SZ);
 	if (ret)
 		return ret;
 
@@ -656,7 +628,6 @@ int __pkvm_its_unregister(u32 id)
 
 	nr_hyp_its--;
 	mmio_guard_remove(its->phys);
-	WARN_ON(host_stage2_guard_mmio(its->phys, ITS_FRAME_SIZE));
 	its_destroy(its);
 
 	return 0;
@@ -690,5 +661,5 @@ int __pkvm_its_fence(phys_addr_t base, bool present)
 			return -EBUSY;
 	}
 
-	return its_guard(base, &its_guard_ops, &its_fenced);
+	return mmio_guard_add(base, ITS_FRAME_SIZE, &its_guard_ops, &its_fenced);
 }

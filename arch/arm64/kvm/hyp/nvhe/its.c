@@ -24,6 +24,7 @@
 #include <linux/io.h>
 #include <linux/irqchip/arm-gic-v3.h>
 #include <linux/kvm_host.h>
+#include <linux/math.h>
 #include <linux/nospec.h>
 #include <linux/string.h>
 
@@ -42,6 +43,8 @@
 
 /* What GITS_CREADR and GITS_CWRITER have of an offset */
 #define ITS_OFFSET_MASK		GENMASK_ULL(19, 5)
+
+#define ITS_NR_SLOTS		(ITS_CMD_QUEUE_SZ / sizeof(struct its_cmd_block))
 
 /*
  * How many commands may be pending, as far as EL2 knows, before it looks at GITS_CREADR:
@@ -267,56 +270,56 @@ unlock:
  * The command queue
  */
 
-static u32 slots_between(const struct hyp_its *its, u32 from, u32 to)
+static struct its_cmd_block *its_slot(const struct hyp_its *its, u64 nr)
 {
-	return to >= from ? to - from : to + its->nr_cmds - from;
+	return &its->committed[nr % ITS_NR_SLOTS];
 }
 
-static u32 nr_pending(const struct hyp_its *its)
+/* The number of the first command from @nr on whose slot is at an offset */
+static u64 nr_at_offset(u64 nr, u64 offset)
 {
-	return slots_between(its, its->done, its->next);
+	return nr + (offset / sizeof(struct its_cmd_block) - nr) % ITS_NR_SLOTS;
 }
 
-static u32 next_slot(const struct hyp_its *its, u32 slot)
+static u64 offset_of_nr(u64 nr)
 {
-	return slot + 1 == its->nr_cmds ? 0 : slot + 1;
+	return nr % ITS_NR_SLOTS * sizeof(struct its_cmd_block);
+}
+
+static void write_slot(struct hyp_its *its, u64 nr, const struct its_cmd_block *cmd)
+{
+	struct its_cmd_block *slot = its_slot(its, nr);
+
+	*slot = *cmd;
+	if (its->queue_noncoherent)
+		kvm_flush_dcache_to_poc(slot, sizeof(*slot));
 }
 
 /*
  * An ITS that loses power and gets its registers back may execute once more what it finds
  * in the queue, whatever has become of the memory that is named there. A SYNC names none.
- * Each command passes through here: the loop takes seven instructions.
  */
-static void scrub_slots(struct hyp_its *its, u32 from, u32 to)
+static void scrub_slots(struct hyp_its *its, u64 from, u64 to)
 {
 	const struct its_cmd_block sync = {
 		.raw_cmd_le = { cpu_to_le64(GITS_CMD_SYNC), 0, cpu_to_le64(its->rdbases[0]), 0 },
 	};
-	struct its_cmd_block *start = its->committed, *end = start + its->nr_cmds;
-	struct its_cmd_block *slot = start + from;
 
-	while (slot != start + to) {
-		*slot = sync;
-		slot = slot + 1 == end ? start : slot + 1;
-	}
-
-	for (; its->queue_noncoherent && from != to; from = next_slot(its, from))
-		kvm_flush_dcache_to_poc(start + from, sizeof(sync));
+	for (; from != to; from++)
+		write_slot(its, from, &sync);
 }
 
 /*
- * Find the last SYNC in [done, slot), which has been executed: what is committed before it
+ * Find the last SYNC in [nr_done, nr), which has been executed: what is committed before it
  * has taken effect (IHI 0069, SYNC).
  */
-static void note_sync(struct hyp_its *its, u32 slot)
+static void note_sync(struct hyp_its *its, u64 nr)
 {
-	u32 behind;
+	for (; nr != its->nr_done; nr--) {
+		u64 cmd = le64_to_cpu(its_slot(its, nr - 1)->raw_cmd_le[0]);
 
-	for (behind = slot; behind != its->done; behind = slot) {
-		slot = (behind ?: its->nr_cmds) - 1;
-		if (FIELD_GET(GITS_CMD0_NUMBER, le64_to_cpu(its->committed[slot].raw_cmd_le[0])) ==
-		    GITS_CMD_SYNC) {
-			its->nr_synced = its->nr_committed - slots_between(its, behind, its->next);
+		if (FIELD_GET(GITS_CMD0_NUMBER, cmd) == GITS_CMD_SYNC) {
+			its->nr_synced = nr;
 			return;
 		}
 	}
@@ -331,19 +334,19 @@ static void note_sync(struct hyp_its *its, u32 slot)
  */
 static void its_consume(struct hyp_its *its)
 {
-	u32 slot = (readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK) /
-		   sizeof(struct its_cmd_block);
+	u64 offset = readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK;
+	u64 done = nr_at_offset(its->nr_done, offset);
 
 	if (gits_read_cbaser(its->base + GITS_CBASER) != its->cbaser ||
 	    !(readl_relaxed(its->base + GITS_CTLR) & GITS_CTLR_ENABLE))
 		return;
 
-	if (slot >= its->nr_cmds || slots_between(its, its->done, slot) > nr_pending(its))
+	if (offset >= ITS_CMD_QUEUE_SZ || done > its->nr_committed)
 		return;
 
-	note_sync(its, slot);
-	scrub_slots(its, its->done, slot);
-	its->done = slot;
+	note_sync(its, done);
+	scrub_slots(its, its->nr_done, done);
+	its->nr_done = done;
 }
 
 /**
@@ -358,11 +361,9 @@ static void its_consume(struct hyp_its *its)
  */
 void its_start_queue(struct hyp_its *its, u32 slot)
 {
-	scrub_slots(its, slot, next_slot(its, slot));
-	its->next = slot;
-	its->done = next_slot(its, slot);
-	its->nr_committed = its->nr_cmds - 1;
-	its->first = its->nr_committed - slot;
+	scrub_slots(its, slot, slot + 1);
+	its->nr_done = slot + 1;
+	its->nr_committed = ITS_NR_SLOTS + slot;
 }
 
 /*
@@ -374,9 +375,9 @@ void its_start_queue(struct hyp_its *its, u32 slot)
  */
 static void its_empty_queue(struct hyp_its *its)
 {
-	if (nr_pending(its)) {
+	if (its->nr_done != its->nr_committed) {
 		if (!its->lost_to)
-			its->lost_from = its->nr_committed - nr_pending(its);
+			its->lost_from = its->nr_done;
 		/* Where the lost ones begin, before there are any */
 		smp_wmb();
 		WRITE_ONCE(its->lost_to, its->nr_committed);
@@ -386,11 +387,10 @@ static void its_empty_queue(struct hyp_its *its)
 	wmb();
 	gits_write_cbaser(its->cbaser, its->base + GITS_CBASER);
 	gits_write_cwriter(0, its->base + GITS_CWRITER);
-	WRITE_ONCE(its->first, its->nr_committed);
 
-	scrub_slots(its, its->done, its->next);
-	its->next = 0;
-	its->done = 0;
+	scrub_slots(its, its->nr_done, its->nr_committed);
+	its->nr_done = round_up(its->nr_committed, ITS_NR_SLOTS);
+	WRITE_ONCE(its->nr_committed, its->nr_done);
 }
 
 /* Has a device's unmapping taken effect? */
@@ -462,7 +462,7 @@ bool its_has_unmapped_vpe(struct hyp_its *its, const struct hyp_vpe_map *map)
 	its_consume(its);
 	if (map->state != HYP_VPE_UNUSED)
 		unmapped = map->state == HYP_VPE_SYNCED && !its_may_be_lost(its, map->at) &&
-			   map->at < its->nr_committed - nr_pending(its);
+			   map->at < its->nr_done;
 	hyp_spin_unlock(&its->lock);
 
 	return unmapped;
@@ -484,18 +484,13 @@ bool its_has_unmapped_vpe(struct hyp_its *its, const struct hyp_vpe_map *map)
 bool its_has_executed(const struct hyp_its *its, u64 nr)
 {
 	unsigned int tries = 16;
-	u64 committed;
-	u32 slot, end;
+	u64 committed, offset;
 
 	do {
 		committed = READ_ONCE(its->nr_committed);
-		/* @first is that of the queue which they were committed to, or of a later one */
-		smp_rmb();
-		end = (committed - READ_ONCE(its->first)) % its->nr_cmds;
 		/* The register is there by then, or further */
 		rmb();
-		slot = (readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK) /
-		       sizeof(struct its_cmd_block);
+		offset = readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK;
 		/* If nothing was committed meanwhile, the two belong together */
 		rmb();
 	} while (committed != READ_ONCE(its->nr_committed) && --tries);
@@ -511,37 +506,34 @@ bool its_has_executed(const struct hyp_its *its, u64 nr)
 	if (nr < READ_ONCE(its->lost_to) && nr >= READ_ONCE(its->lost_from))
 		return false;
 
-	return slot < its->nr_cmds && nr < committed - slots_between(its, slot, end);
+	return offset < ITS_CMD_QUEUE_SZ &&
+	       nr < committed - (committed - offset / sizeof(struct its_cmd_block)) % ITS_NR_SLOTS;
 }
 
-/* Commit what becomes of the command in the next slot */
-static void its_process_cmd(struct hyp_its *its, const struct its_cmd_block *staged)
+/* Commit the next command, unless it is refused: its slot holds a SYNC already. */
+static void its_process_cmd(struct hyp_its *its)
 {
-	struct its_cmd_block *slot = &its->committed[its->next];
+	const struct its_cmd_block *staged = &its->staging[its->nr_committed % ITS_NR_SLOTS];
+	const u64 in[] = {
+		le64_to_cpu(READ_ONCE(staged->raw_cmd_le[0])),
+		le64_to_cpu(READ_ONCE(staged->raw_cmd_le[1])),
+		le64_to_cpu(READ_ONCE(staged->raw_cmd_le[2])),
+		le64_to_cpu(READ_ONCE(staged->raw_cmd_le[3])),
+	};
+	struct its_cmd_block cmd = {};
 	enum pkvm_its_verdict verdict;
-	u64 in[4], out[4] = {};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(in); i++)
-		in[i] = le64_to_cpu(READ_ONCE(staged->raw_cmd_le[i]));
-
-	verdict = its_translate_cmd(its, in, out);
+	verdict = its_translate_cmd(its, in, cmd.raw_cmd);
 	its->stats[verdict]++;
 	if (verdict) {
 		trace_its_refused(its->phys, in[0], in[1], in[2], verdict);
-		out[0] = GITS_CMD_SYNC;
-		out[1] = 0;
-		out[2] = its->rdbases[0];
-		out[3] = 0;
+	} else {
+		for (i = 0; i < ARRAY_SIZE(cmd.raw_cmd); i++)
+			cmd.raw_cmd_le[i] = cpu_to_le64(cmd.raw_cmd[i]);
+		write_slot(its, its->nr_committed, &cmd);
 	}
 
-	for (i = 0; i < ARRAY_SIZE(out); i++)
-		slot->raw_cmd_le[i] = cpu_to_le64(out[i]);
-
-	if (its->queue_noncoherent)
-		kvm_flush_dcache_to_poc(slot, sizeof(*slot));
-
-	its->next = next_slot(its, its->next);
 	WRITE_ONCE(its->nr_committed, its->nr_committed + 1);
 }
 
@@ -549,12 +541,7 @@ static void its_process_cmd(struct hyp_its *its, const struct its_cmd_block *sta
 static void its_write_cwriter(struct hyp_its *its)
 {
 	dsb(ishst);
-	writel_relaxed(its->next * sizeof(struct its_cmd_block), its->base + GITS_CWRITER);
-}
-
-static bool its_has_room(const struct hyp_its *its, u32 end)
-{
-	return nr_pending(its) + slots_between(its, its->next, end) < its->nr_cmds;
+	writel_relaxed(offset_of_nr(its->nr_committed), its->base + GITS_CWRITER);
 }
 
 /*
@@ -608,8 +595,7 @@ static bool its_pointers_match(struct hyp_its *its)
 	u32 creadr = readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK;
 	u32 cwriter = readl_relaxed(its->base + GITS_CWRITER) & ITS_OFFSET_MASK;
 
-	return creadr == its->done * sizeof(struct its_cmd_block) &&
-	       cwriter == its->next * sizeof(struct its_cmd_block);
+	return creadr == offset_of_nr(its->nr_done) && cwriter == offset_of_nr(its->nr_committed);
 }
 
 /*
@@ -672,23 +658,23 @@ static bool its_handle_baser(struct hyp_its *its, int i, u64 val, u64 mask)
  * After a suspend, firmware may have the ITS run with pointers of its own: the queue stays
  * empty until the host has begun it anew.
  */
-static bool its_handle_cwriter(struct hyp_its *its, u64 val, u64 mask)
+static bool its_handle_cwriter(struct hyp_its *its, u64 val)
 {
-	u32 end = val / sizeof(struct its_cmd_block);
+	u64 end = nr_at_offset(its->nr_committed, val);
 
-	if (!(mask & GENMASK_ULL(31, 0)) || its->suspended ||
-	    val & ~ITS_OFFSET_MASK || end >= its->nr_cmds)
+	if (its->suspended || val & ~ITS_OFFSET_MASK || val >= ITS_CMD_QUEUE_SZ)
 		return false;
 
 	/* Slots that the hardware has not executed are not to be written. */
-	if (nr_pending(its) >= ITS_PENDING_MAX || !its_has_room(its, end)) {
+	if (its->nr_committed - its->nr_done >= ITS_PENDING_MAX ||
+	    end - its->nr_done >= ITS_NR_SLOTS) {
 		its_consume(its);
-		if (!its_has_room(its, end))
+		if (end - its->nr_done >= ITS_NR_SLOTS)
 			return false;
 	}
 
-	while (its->next != end)
-		its_process_cmd(its, &its->staging[its->next]);
+	while (its->nr_committed != end)
+		its_process_cmd(its);
 
 	its_write_cwriter(its);
 
@@ -717,8 +703,8 @@ static void its_guard_write(void *priv, u64 offset, u64 val, unsigned int size)
 	if (!its->active)
 		goto unlock;
 
-	if (reg == GITS_CWRITER)
-		done = its_handle_cwriter(its, val, mask);
+	if (offset == GITS_CWRITER)
+		done = its_handle_cwriter(its, val);
 	else if (offset == GITS_CTLR)
 		done = its_handle_ctlr(its, val, size);
 	else if (reg == GITS_CBASER)
@@ -757,7 +743,7 @@ int __pkvm_its_post(u32 id, u32 offset)
 		return -EINVAL;
 
 	hyp_spin_lock(&its->lock);
-	done = its->active && its_handle_cwriter(its, offset, GENMASK_ULL(63, 0));
+	done = its->active && its_handle_cwriter(its, offset);
 	hyp_spin_unlock(&its->lock);
 
 	return done ? 0 : -EINVAL;

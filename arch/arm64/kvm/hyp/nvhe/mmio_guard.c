@@ -10,8 +10,8 @@
  * been mapped yet). mem_protect.c consults this table before it maps any MMIO, and
  * for each fault on it: the table is authoritative, not the page-table.
  *
- * The table changes only before the host is deprivileged, when no stage-2 fault can
- * be taken yet. It is read without a lock after that.
+ * The table changes only before the host is deprivileged: its stage-2 maps no MMIO yet, as
+ * that takes a fault. The table is read without a lock after that.
  */
 
 #include <linux/bitops.h>
@@ -20,6 +20,7 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include <nvhe/mem_protect.h>
 #include <nvhe/mmio_guard.h>
 
 /* Ascending, so that a binary search finds one. Unused entries are zero: they match nothing. */
@@ -59,7 +60,8 @@ static unsigned int mmio_guard_frame(const struct mmio_guard *guard, phys_addr_t
 
 static bool mmio_guard_is_sane(const struct mmio_guard *guard)
 {
-	if (!PAGE_ALIGNED(guard->start | guard->end) || guard->end <= guard->start)
+	if (!PAGE_ALIGNED(guard->start | guard->end) || guard->end <= guard->start ||
+	    !host_range_is_mmio(guard->start, guard->end - guard->start))
 		return false;
 
 	return !guard->stride ||
@@ -72,9 +74,9 @@ static bool mmio_guard_is_sane(const struct mmio_guard *guard)
  * mmio_guard_add_region - guard a region, or some frames of each device in a row
  * @guard: the region. Copied
  *
- * Context: the host is not deprivileged yet; callers are serialised. The host's
- * stage-2 must not map the region writable: see host_stage2_guard_mmio().
- * Return: 0, -EINVAL, -EBUSY if the region overlaps another, -ENOSPC.
+ * Context: the host is not deprivileged yet; callers are serialised.
+ * Return: 0, -EINVAL (there is memory in the region, for example), -EBUSY if the region overlaps
+ *	   another, -ENOSPC.
  */
 int mmio_guard_add_region(const struct mmio_guard *guard)
 {
@@ -124,7 +126,7 @@ int mmio_guard_add(phys_addr_t start, u64 size, const struct mmio_guard_ops *ops
  * mmio_guard_remove - undo mmio_guard_add() and mmio_guard_add_region()
  * @start: physical address the region was added with
  *
- * Context: as mmio_guard_add_region().
+ * Context: as mmio_guard_add().
  */
 void mmio_guard_remove(phys_addr_t start)
 {

@@ -647,12 +647,6 @@ static int rdists_guard_row(struct hyp_rdist *first)
 	if (ret)
 		return ret;
 
-	ret = host_stage2_guard_mmio(guard.start, guard.end - guard.start);
-	if (ret) {
-		mmio_guard_remove(guard.start);
-		return ret;
-	}
-
 	first->nr_row = nr;
 
 	return 0;
@@ -669,14 +663,6 @@ static int rdists_guard(void)
 	return ret;
 }
 
-static void rdists_unguard(struct hyp_rdist *first)
-{
-	struct hyp_rdist *last = first + first->nr_row - 1;
-
-	mmio_guard_remove(first->phys);
-	WARN_ON(host_stage2_guard_mmio(first->phys, last->end - first->phys));
-}
-
 static void rdists_undo(void)
 {
 	u32 i;
@@ -685,7 +671,7 @@ static void rdists_undo(void)
 		struct hyp_rdist *rdist = &hyp_rdists[i];
 
 		if (rdist->nr_row)
-			rdists_unguard(rdist);
+			mmio_guard_remove(rdist->phys);
 
 		if (rdist->vpropbaser)
 			gicr_write_vpropbaser(rdist->vpropbaser,

@@ -234,19 +234,18 @@ static void test_policy(void)
 }
 
 /*
- * Only a confined ITS has them, and then each ITS that there is. If it was a
- * redistributor that could not be confined, then the ITSs still are.
+ * Only a confined ITS has them, and then each ITS that there is. After a failure,
+ * ITSs that had been handed over are still confined.
  */
 static void test_stats_present(void)
 {
 	int nr = each_stats(NULL, NULL), all = unused ? 0 : its_count();
-	bool each = nr == all;
 
 	ksft_print_msg("%d ITSs, %d with statistics\n", all, nr);
 	if (is("confined"))
-		ksft_test_result(each, "stats_present\n");
+		ksft_test_result(nr == all, "stats_present\n");
 	else
-		ksft_test_result(!nr || (is("failed") && each), "stats_present\n");
+		ksft_test_result(nr <= (is("failed") ? all : 0), "stats_present\n");
 }
 
 static const char *const reasons[] = {
@@ -351,10 +350,9 @@ static void test_unused(void)
 	ksft_test_result((before == after) == is("confined"), "unused_its_fenced\n");
 }
 
-/* After any failure. But a CPU that is not deprivileged does not resume ITSs that are confined. */
+/* After any failure */
 static void test_suspend(void)
 {
-	int want = strstr(cmdline, "its_inject.fail=finalise") ? -EBUSY : 0;
 	int ret = system_suspend();
 
 	if (ret == -ENOENT) {
@@ -363,7 +361,7 @@ static void test_suspend(void)
 	}
 
 	ksft_print_msg("suspend: %s\n", ret ? strerror(-ret) : "done");
-	ksft_test_result(ret == want, "suspend\n");
+	ksft_test_result(!ret, "suspend\n");
 }
 
 int main(int argc, char **argv)

@@ -75,24 +75,20 @@ struct hyp_its {
 	phys_addr_t			phys;		/* likewise */
 	u32				ctlr;		/* GITS_CTLR at the activation */
 	u64				cbaser;		/* committed value of GITS_CBASER */
-	u64				queue_size;	/* bytes, of either command queue */
 	u32				addr_bits;	/* of an address, that the ITS drives */
 	u64				nr_pages;	/* of memory that this is the start of */
 	struct hyp_its_table		tables[GITS_BASER_NR_REGS];
 
 	/*
-	 * The queue. Slots [@done, @next) are committed and not known to have been executed, and
-	 * the others hold a SYNC. Of the commands, counting those lost to a reset, @nr_committed
-	 * have been committed, @nr_synced are known to have been executed and followed by a SYNC
-	 * that has, and [@lost_from, @lost_to) may have been lost. Since the last reset, command
-	 * @first was the first in slot 0.
+	 * The queue. Commands have numbers, and those that differ by ITS_NR_SLOTS the same slot.
+	 * Commands [@nr_done, @nr_committed) are committed and not known to have been executed,
+	 * and the other slots hold a SYNC. Those before @nr_synced are known to have been executed
+	 * and followed by a SYNC that has. A reset goes on with the next number in slot 0;
+	 * [@lost_from, @lost_to) may have been lost to one.
 	 */
 	const struct its_cmd_block	*staging;	/* the host's queue, which is pinned */
 	struct its_cmd_block		*committed;	/* the hardware's */
-	u32				nr_cmds;	/* number of slots */
-	u32				next;		/* slot */
-	u32				done;		/* slot */
-	u64				first;
+	u64				nr_done;
 	u64				nr_committed;
 	u64				nr_synced;
 	u64				lost_from;
@@ -112,7 +108,7 @@ struct hyp_its {
 	u32				event_bits;	/* largest number of EventID bits */
 	u32				itt_entry_size;	/* bytes */
 	u32				nr_rdbases;	/* at least one */
-	const u64			*rdbases;	/* known ones, ascending */
+	const u64			*rdbases;	/* known if they ascend */
 
 	u64				stats[PKVM_ITS_NR_STATS];
 };

@@ -289,6 +289,8 @@ enum fault try_access(void (*fn)(void *addr, void *arg), void *addr,
 /**
  * fault_name() - Describe a fault in a message
  * @fault: the fault
+ *
+ * Return: the words.
  */
 const char *fault_name(enum fault fault)
 {
