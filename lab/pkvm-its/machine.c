@@ -222,7 +222,6 @@ static void fill_desc(struct host_its *its, struct its_staging_desc *desc)
 
 	desc->base = its->cfg.its.base;
 	desc->typer = its_model_typer(its->model);
-	desc->cbaser = its->model->cbaser;
 	desc->hw_queue = its->queue;
 	desc->queue = host_alloc(its->cfg.queue_pages * SZ_4K, SZ_64K);
 	desc->queue_noncoherent = its->cfg.its.nc;

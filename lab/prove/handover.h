@@ -274,7 +274,6 @@ static void any_state(void)
 	state.its = nondet_its();
 	state.desc.base = nondet_u64();
 	state.desc.typer = nondet_u64();
-	state.desc.cbaser = nondet_u64();
 	state.desc.hw_queue = nondet_u64();
 	state.desc.queue = nondet_u64();
 	state.desc.queue_noncoherent = nondet_bool();
@@ -286,7 +285,7 @@ static void any_state(void)
 	for (i = 0; i < NR_RDBASES; i++)
 		state.rdbases[i] = nondet_u64();
 	assume(state.desc.nr_rdbases <= NR_RDBASES || state.desc.nr_rdbases > room / sizeof(u64));
-	assume(((hw.cbaser | state.desc.cbaser) & 0xff) < TABLE_MAX / SZ_4K);
+	assume((hw.cbaser & 0xff) < TABLE_MAX / SZ_4K);
 	assume(state.desc.base == frame);
 	for (i = 0; i < NR_TABLES; i++) {
 		state.desc.tables[i] = nondet_staging_table();

@@ -150,7 +150,6 @@ static void refuse_all(const struct machine_config *cfg, const struct refusal *r
 
 static void set_cbaser(struct its_staging_desc *desc, u64 val)
 {
-	desc->cbaser = val;
 	desc->hw_queue = GITS_CBASER_ADDRESS(val);
 	its->model->cbaser = val;
 }
@@ -198,12 +197,10 @@ EDIT(first_rdbase_high_bit, desc->rdbases[0] |= BIT_ULL(52))
 EDIT(more_rdbases_than_memory, desc->nr_rdbases = ~0U)
 EDIT(more_device_bits, desc->typer += BIT(GITS_TYPER_DEVBITS_SHIFT))
 EDIT(smaller_itt_entries, desc->typer -= BIT(4))
-EDIT(cbaser_differs, desc->cbaser ^= GITS_CBASER_InnerShareable)
-EDIT(cbaser_is_larger, its->model->cbaser += 1)
 EDIT(hw_queue_elsewhere, desc->hw_queue += SZ_64K)
 EDIT(table_elsewhere, desc->tables[0].base += SZ_64K)
 EDIT(flat_table_elsewhere, desc->tables[1].base += SZ_64K)
-EDIT(cbaser_not_valid, set_cbaser(desc, desc->cbaser & ~GITS_CBASER_VALID))
+EDIT(cbaser_not_valid, set_cbaser(desc, its->model->cbaser & ~GITS_CBASER_VALID))
 EDIT(baser_differs, desc->tables[0].baser ^= GITS_BASER_InnerShareable)
 EDIT(baser_is_larger, its->model->baser[1] += 1)
 EDIT(baser_missing, desc->tables[1].baser = 0)
@@ -241,8 +238,6 @@ static const struct refusal descriptors[] = {
 	REFUSAL(more_rdbases_than_memory, -EINVAL),
 	REFUSAL(more_device_bits, -EINVAL),
 	REFUSAL(smaller_itt_entries, -EINVAL),
-	REFUSAL(cbaser_differs, -EINVAL),
-	REFUSAL(cbaser_is_larger, -EINVAL),
 	REFUSAL(hw_queue_elsewhere, -EINVAL),
 	REFUSAL(table_elsewhere, -EINVAL),
 	REFUSAL(flat_table_elsewhere, -EINVAL),
@@ -350,8 +345,9 @@ static void set_entry_size(struct its_staging_desc *desc, unsigned int nr, u64 s
 EDIT(entry_size_not_power_of_2, set_entry_size(desc, 0, 12))
 
 /* Not a whole page of EL2's, or not where the architecture has it */
-EDIT(queue_half_page, set_cbaser(desc, (desc->cbaser & ~0xffULL) | (PAGE_SIZE / SZ_4K / 2 - 1)))
-EDIT(hw_queue_not_aligned, set_cbaser(desc, desc->cbaser + SZ_32K))
+EDIT(queue_half_page, set_cbaser(desc, (its->model->cbaser & ~0xffULL) |
+				      (PAGE_SIZE / SZ_4K / 2 - 1)))
+EDIT(hw_queue_not_aligned, set_cbaser(desc, its->model->cbaser + SZ_32K))
 EDIT(table_not_aligned, set_baser(desc, 1, desc->tables[1].baser + SZ_4K))
 
 static const struct refusal odd_tables[] = {
@@ -398,8 +394,9 @@ static void memory_itself(void)
 	start(&machine_default);
 	page = host_alloc(PAGE_SIZE, PAGE_SIZE);
 	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), 0, 0), -EINVAL);
-	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), SZ_1M + 1, 0), -EINVAL);
 	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), BIT_ULL(63), 0), -EINVAL);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), BIT_ULL(63) | 1, 0), -EPERM);
+	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), BIT_ULL(52) - 1, 0), -EPERM);
 	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(page), SZ_1M, 0), -EPERM);
 	EXPECT_EQ(__pkvm_its_register(hyp_phys_to_pfn(NO_MEMORY), 1, 0), -EPERM);
 	expect_nothing_held();
@@ -616,7 +613,7 @@ static void lpi_range(void)
 
 static phys_addr_t limit_end;
 
-EDIT(move_queue, set_cbaser(desc, (desc->cbaser & ~GENMASK_ULL(51, 12)) |
+EDIT(move_queue, set_cbaser(desc, (its->model->cbaser & ~GENMASK_ULL(51, 12)) |
 			    alloc_up_to(limit_end, SZ_64K)))
 EDIT(move_table, set_baser(desc, 1, (desc->tables[1].baser & ~GENMASK_ULL(47, 12)) |
 			   alloc_up_to(limit_end, 2 * SZ_64K)))
@@ -625,7 +622,7 @@ EDIT(move_level2, set_level1(1, alloc_up_to(limit_end, level2_size()) | GITS_BAS
 static void addr_bits_of_tables(void)
 {
 	static void (*const edits[])(struct its_staging_desc *desc) = {
-		move_queue, move_table, move_level2,
+		move_table, move_level2,
 	};
 	struct machine_config cfg = machine_default;
 	unsigned int i;
@@ -647,6 +644,28 @@ static void addr_bits_of_tables(void)
 		EXPECT_EQ(its_register(its), -EINVAL);
 		expect_nothing_held();
 	}
+}
+
+static void addr_bits_of_queue(void)
+{
+	struct machine_config cfg = machine_default;
+
+	cfg.addr_bits = ADDR_BITS;
+	cfg.queue_pages = 2 * SZ_64K / SZ_4K;
+
+	start(&cfg);
+	its_edit_desc = move_queue;
+	limit_end = ADDR_LIMIT;
+	EXPECT(!its_register(its));
+	EXPECT(!its_activate(its));
+
+	start(&cfg);
+	its_edit_desc = move_queue;
+	limit_end = ADDR_LIMIT + SZ_64K;
+	EXPECT(!its_register(its));
+	EXPECT_EQ(its_activate(its), -EINVAL);
+	EXPECT(!its_unregister(its));
+	expect_nothing_held();
 }
 
 static void addr_bits_of_itts(void)
@@ -1445,6 +1464,7 @@ const struct test handover_tests[] = {
 	TEST(odd_rdbases),
 	TEST(lpi_range),
 	TEST(addr_bits_of_tables),
+	TEST(addr_bits_of_queue),
 	TEST(addr_bits_of_itts),
 	TEST(addr_bits_of_prepare),
 	TEST(failing_register),

@@ -444,7 +444,6 @@ static u64 low_32_bits(u64 reg)
 static void drop_from_queue(struct its_staging_desc *desc)
 {
 	its->model->cbaser = low_32_bits(its->model->cbaser);
-	desc->cbaser = its->model->cbaser;
 }
 
 /* Bits [51:48] are in [15:12]: with 64K pages that is where a high address is. */
