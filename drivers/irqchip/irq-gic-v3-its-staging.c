@@ -189,7 +189,6 @@ static void its_staging_describe(struct its_node *its, struct its_staging_desc *
 	desc->nr_rdbases = nr_cpu_ids;
 	desc->base = its->phys_base;
 	desc->typer = its->typer;
-	desc->cbaser = gits_read_cbaser(its->base + GITS_CBASER);
 	desc->hw_queue = virt_to_phys(its->cmd_base);
 	desc->queue = virt_to_phys(staging->queue);
 	desc->queue_noncoherent = its->flags & ITS_FLAGS_CMDQ_NEEDS_FLUSHING;
@@ -224,9 +223,6 @@ static int its_staging_register(struct its_node *its, const struct its_staging_o
 	its_staging_describe(its, desc);
 	if (!desc->nr_rdbases)
 		pr_err("ITS@%pa: no online CPU has a redistributor\n", &its->phys_base);
-	else if (GITS_CBASER_ADDRESS(desc->cbaser) != desc->hw_queue)
-		pr_err("ITS@%pa: GITS_CBASER dropped bits of %pa\n", &its->phys_base,
-		       &desc->hw_queue);
 	else
 		ret = ops->register_its(desc);
 

@@ -222,7 +222,6 @@ static void fake_its_init(struct kunit *test, struct fake_its *its, u32 i)
 	node->flags = i == 1 ? ITS_FLAGS_CMDQ_NEEDS_FLUSHING : 0;
 	node->addr_bits = 52 - i;
 	node->vlpi_redist_offset = i == 1 ? SZ_128K : 0;
-	writeq_relaxed(GITS_CBASER_VALID | virt_to_phys(node->cmd_base), node->base + GITS_CBASER);
 	writel_relaxed(fake_offsets[i], node->base + GITS_CWRITER);
 	writel_relaxed(fake_offsets[i], node->base + GITS_CREADR);
 
@@ -351,7 +350,6 @@ static void expect_described(struct kunit *test, struct fake_its *its)
 	KUNIT_ASSERT_NOT_NULL(test, desc);
 	KUNIT_EXPECT_EQ(test, desc->base, node->phys_base);
 	KUNIT_EXPECT_EQ(test, desc->typer, node->typer);
-	KUNIT_EXPECT_EQ(test, desc->cbaser, gits_read_cbaser(node->base + GITS_CBASER));
 	KUNIT_EXPECT_EQ(test, desc->hw_queue, virt_to_phys(its->before.cmd_base));
 	KUNIT_EXPECT_EQ(test, desc->queue, virt_to_phys(node->staging.queue));
 	KUNIT_EXPECT_EQ(test, desc->queue_noncoherent, node == &world->its[1].node);
@@ -453,20 +451,6 @@ static void staging_test_no_rdbase(struct kunit *test)
 
 	for (cpu = 0; cpu < nr_cpu_ids; cpu++)
 		node->collections[cpu].target_address = ~0ULL;
-
-	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ENXIO);
-	KUNIT_EXPECT_EQ(test, world->calls[FAKE_REGISTER], NR_ITS - 1);
-	expect_nr_handed_over(test, NR_ITS - 1);
-}
-
-/* RK356x: GITS_CBASER keeps fewer bits than the queue's address has */
-static void staging_test_cbaser_drops_bits(struct kunit *test)
-{
-	struct its_node *node = &world->its[NR_ITS - 1].node;
-	phys_addr_t queue = virt_to_phys(node->cmd_base);
-
-	writeq_relaxed(GITS_CBASER_VALID | (queue & ~BIT_ULL(fls64(queue) - 1)),
-		       node->base + GITS_CBASER);
 
 	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ENXIO);
 	KUNIT_EXPECT_EQ(test, world->calls[FAKE_REGISTER], NR_ITS - 1);
@@ -629,7 +613,6 @@ static struct kunit_case staging_test_cases[] = {
 	KUNIT_CASE(staging_test_none),
 	KUNIT_CASE(staging_test_rdbases),
 	KUNIT_CASE(staging_test_no_rdbase),
-	KUNIT_CASE(staging_test_cbaser_drops_bits),
 	KUNIT_CASE(staging_test_addr_bits),
 	KUNIT_CASE(staging_test_alloc_fails),
 	KUNIT_CASE(staging_test_register_fails),

@@ -62,6 +62,7 @@ void el2_reset(void)
 	memset(hyp_its_nodes, 0, sizeof(hyp_its_nodes));
 	nr_hyp_its = 0;
 	pkvm_its_pvms_refused = false;
+	its_suspending = NULL;
 	memset(mmio_guards, 0, sizeof(mmio_guards));
 	mmio_guard_last = mmio_guards;
 	nr_mmio_guards = 0;

@@ -28,6 +28,9 @@ void el2_reset(void);
 #define __pkvm_vpe_prepare(...)		EL2_HCALL(__pkvm_vpe_prepare, __VA_ARGS__)
 #define __pkvm_vpe_reclaim(...)		EL2_HCALL(__pkvm_vpe_reclaim, __VA_ARGS__)
 
+/* What tells the host's CPUs apart, for pkvm_its_suspend() */
+#define HOST_CPU(nr)	((void *)((nr) + 1UL))
+
 /* EL2's own view, for tests to look at */
 struct hyp_its *el2_its(int id);
 const struct hyp_its_device *el2_device(int id, u64 dev_id);

@@ -962,7 +962,7 @@ static void do_op(void)
 		loses = !is_idle() || would_lose();
 
 		/* EL2 won't have a running ITS lose power: see what comes of it nevertheless. */
-		suspended = pkvm_its_suspend();
+		suspended = pkvm_its_suspend(HOST_CPU(0));
 		if (!suspended && !(choice / NR_OPS & 2))
 			break;
 
@@ -980,7 +980,7 @@ static void do_op(void)
 		}
 
 		if (suspended)
-			pkvm_its_resume();
+			pkvm_its_resume(HOST_CPU(0));
 		break;
 	case OP_RACE:
 		race.at = mem_nr_reads + get8();

@@ -97,7 +97,7 @@ byte dte[NDEVS];		/* the device table: where each device's ITT is */
 bool cached[NPAGES];		/* unmapped, and no SYNC since */
 
 #ifdef POWER
-bool suspending, suspended;	/* hyp_its::nr_suspending, hyp_its::suspended */
+bool suspending, suspended;	/* its.c: its_suspending, and hyp_its::suspended */
 bool cbaser_valid = true;
 #endif
 #ifdef FAULT_NOT_QUIESCENT
@@ -337,7 +337,11 @@ inline any_slot(x)
 #else
 #define IGNORES	suspended
 #endif
+#ifdef FAULT_NEW_QUEUE
+#define RUNS	true
+#else
 #define RUNS	(!suspending)
+#endif
 /* What its_consume() does not believe GITS_CREADR without */
 #define KNOWS	(cbaser_valid && on)
 #else
@@ -418,10 +422,10 @@ inline hostile_reclaim()
 #define POINTERS_ARE_COMMITTED	(creadr == done && cwriter == next)
 #ifdef POWER
 #ifdef FAULT_ENABLE
-#define MAY_ENABLE	(quiescent && cbaser_valid && !suspending)
+#define MAY_ENABLE	(quiescent && cbaser_valid)
 #else
 #define MAY_ENABLE \
-	(quiescent && cbaser_valid && !suspending && !suspended && POINTERS_ARE_COMMITTED)
+	(quiescent && cbaser_valid && !suspended && POINTERS_ARE_COMMITTED)
 #endif
 #else
 #define MAY_ENABLE	(quiescent && POINTERS_ARE_COMMITTED)
@@ -461,45 +465,58 @@ inline lose_registers()
 }
 
 #ifdef FAULT_NOT_QUIESCENT
-#define MAY_SUSPEND	(!suspending)
+#define MAY_SUSPEND	true
 #else
-#define MAY_SUSPEND	(!on && quiescent && !suspending)
+#define MAY_SUSPEND	(!on && quiescent)
+#endif
+
+/* An honest host is not. */
+#ifdef HONEST
+#define DENIED	assert(false)
+#else
+#define DENIED	suspending = false
 #endif
 
 /*
  * psci-relay.c: psci_system_suspend(), its.c: pkvm_its_suspend() and pkvm_its_resume(), and
- * what firmware does between them. The other CPUs may be running: the host decides.
+ * what firmware does between them. The other CPUs may be running: the host decides. It is denied
+ * if the ITS is busy, or, with an empty queue left behind, if another ITS is.
  */
 inline suspend()
 {
-	atomic {
-		!locked && MAY_SUSPEND ->
-		suspending = true
-	};
+	suspending = true;
 	atomic {
 		!locked ->
+		if
+		:: MAY_SUSPEND ->
 #ifndef FAULT_NO_EMPTY
-		empty_queue();
+			empty_queue();
 #endif
-		suspended = true
+			suspended = true
+		:: else -> DENIED
+		fi
 	};
 	atomic {
-		/* Power may be lost. What a quiescent ITS knows is in memory. */
-#ifdef FAULT_NOT_QUIESCENT
-		for (i : 0 .. NDEVS - 1) { dte[i] = dte_memory[i] }
-		clear_cached()
-		i = 0;
-#else
-		assert(quiescent);
-#endif
 		if
-		:: any_slot(creadr); any_slot(cwriter);
+		:: suspending ->
+			/* Power may be lost. What a quiescent ITS knows is in memory. */
+#ifdef FAULT_NOT_QUIESCENT
+			for (i : 0 .. NDEVS - 1) { dte[i] = dte_memory[i] }
+			clear_cached()
+			i = 0;
+#else
+			assert(quiescent);
+#endif
 			if
-			:: on = true; quiescent = false
-			:: on = false; quiescent = true
+			:: any_slot(creadr); any_slot(cwriter);
+				if
+				:: on = true; quiescent = false
+				:: on = false; quiescent = true
+				fi
+			:: lose_registers()
+			:: skip		/* there was no loss after all, or another ITS is busy */
 			fi
-		:: lose_registers()
-		:: skip		/* there was no loss after all */
+		:: else
 		fi
 	};
 	atomic { suspending = false }

@@ -4,8 +4,8 @@
  *
  * Proved: an address is found if and only if a region has it and, in a row, its frame is
  * guarded; a mapping that was clipped has no guarded page, and still has the address it is for;
- * what is added keeps the table in order, and a region that overlaps or has memory in it is refused;
- * what is removed takes no other region with it.
+ * what is added keeps the table in order, and a region that overlaps or has memory in it is
+ * refused; what is removed takes no other region with it.
  *
  * Assumed, and why that holds:
  *  - the table is in order and its regions do not overlap: prove_guard_add() and

@@ -475,7 +475,8 @@ void prove_activate(void)
 	prove(its->active == (was.active || !ret), "it is active then, and not before");
 	prove(ret ? its->ctlr == was.ctlr : its->ctlr == hw.ctlr, "GITS_CTLR is known");
 	prove(its->committed == was.committed && its->cbaser == was.cbaser &&
-	      its->staging == was.staging && its->nr_done == was.nr_done && its->nr_committed == was.nr_committed &&
+	      its->staging == was.staging && its->nr_done == was.nr_done &&
+	      its->nr_committed == was.nr_committed &&
 	      its->nr_synced == was.nr_synced && guarded, "nothing else changes");
 	prove(its->stats[PKVM_ITS_HELD_PAGES] == held + last_pages, "pages are counted");
 	if (ret)

@@ -238,7 +238,8 @@ void prove_prepare(void)
 	reach(ret == -EBUSY);
 
 	prove(!its.lock.held && !its.mem_lock.held, "locks are released");
-	prove(its.nr_done == its_was.nr_done && its.nr_synced == its_was.nr_synced && its.nr_committed == its_was.nr_committed,
+	prove(its.nr_done == its_was.nr_done && its.nr_synced == its_was.nr_synced &&
+	      its.nr_committed == its_was.nr_committed,
 	      "the queue stays as it is");
 	pages = (taken[ITT].size + taken[LEVEL2].size) >> PAGE_SHIFT;
 	prove(nr_held(&its) == nr_held(&its_was) + pages, "pages are counted");

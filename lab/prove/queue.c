@@ -11,6 +11,9 @@
  * prove_registers(): GITS_CBASER and GITS_BASER<n> get the committed value and nothing else, while
  * the ITS is quiescent; an ITS is enabled with everything in place alone; no other register is
  * written; a new queue holds SYNCs alone, and all that may have been dropped counts as lost.
+ * prove_suspend(): one CPU at a time suspends the system, with each ITS quiescent and left with an
+ * empty queue, which stays so until that CPU is back and the host begins a new one. A suspend that
+ * is denied leaves an ITS as it was, or, if one behind it is busy, with an empty queue, too.
  *
  * Assumed, beside what queue.h assumes:
  *  - the guard passes writes of 4 or 8 bytes that are naturally aligned and in the region, with
@@ -34,6 +37,9 @@ u64 mem_read_once(const volatile void *from, size_t size)
 {
 	u64 offset = (unsigned long)from - HOST_MEM, val = nondet_u64();
 	u32 slot = offset / CMD_SIZE % NR_CMDS, i = offset / 8 % 4;
+
+	if (from == &its_suspending)
+		return (u64)its_suspending;
 
 	prove(size == 8 && offset % 8 == 0 && offset < NR_CMDS * CMD_SIZE,
 	      "staging memory is read within the queue, and nothing else");
@@ -194,12 +200,12 @@ void prove_registers(void)
 	prove(nr_ignored(&its) == nr_ignored(&its_was) +
 				    !(hw.nr_ctlr + hw.nr_cbaser + hw.nr_baser),
 	      "what has no effect is counted");
-	prove(its.nr_suspending == its_was.nr_suspending, "the host ends no suspend");
+	prove(its_suspending == suspending_was, "the host ends no suspend");
 	prove(its.active || (!hw.nr_ctlr && !hw.nr_cbaser && !hw.nr_baser),
 	      "an ITS that is not active is left alone");
 
 	if (hw.nr_cbaser) {
-		prove(ALIGN_DOWN(offset, 8) == GITS_CBASER && !its_was.nr_suspending,
+		prove(ALIGN_DOWN(offset, 8) == GITS_CBASER && !suspending_was,
 		      "GITS_CBASER is the host's, but for a suspend");
 		prove(!hw.cwriter && begins_anew() && !its.suspended,
 		      "the queue begins anew, with no command");
@@ -241,7 +247,7 @@ void prove_registers(void)
 	      "what has been executed is known before the ITS is disabled");
 #endif
 	if ((hw.ctlr & 1) && !(hw.first_ctlr & 1)) {
-		prove(!its.nr_suspending && !its.suspended, "no ITS is enabled in a suspend");
+		prove(!its.suspended, "no ITS is enabled in a suspend");
 		prove(is_read_as_quiescent(), "... before it is quiescent");
 		prove(hw.read_cbaser == its.cbaser && hw.bases_read_well &&
 		      hw.nr_bases_read == GITS_BASER_NR_REGS, "... without the committed bases");
@@ -251,37 +257,49 @@ void prove_registers(void)
 	}
 }
 
-/* The system is suspended, and is not after all or comes back. */
+/* A CPU suspends the system, and then that or another one comes back, or it is denied. */
 void prove_suspend(void)
 {
+	void *by = &cpus[0], *back = &cpus[nondet_bool()], *whose;
 	u32 slot = nondet_u8() % NR_CMDS;
 	bool ret;
 
 	any_its();
-	assume(its.nr_suspending < 4096);
+	nr_itss = 1 + nondet_bool();
+	its_id = nondet_u8() % nr_itss;
 
-	ret = pkvm_its_suspend();
+	ret = pkvm_its_suspend(by);
+	whose = ret ? by : suspending_was;
 
 	reach(ret && its.lost_to == its_was.nr_committed && its.active);
-	reach(!ret);
+	reach(!ret && nr_itss == 1 && !suspending_was);
+	reach(!ret && hw.nr_cbaser);
+	reach(!ret && suspending_was == by);
 	reach(ret && !its.active);
 
 	check_queue(slot);
-	prove(its.nr_suspending == its_was.nr_suspending + ret,
-	      "a suspend that is denied is undone");
-	prove(ret || (its.nr_committed == its_was.nr_committed && its.nr_done == its_was.nr_done &&
-		      its.lost_to == its_was.lost_to && its.suspended == its_was.suspended &&
-		      !hw.nr_cbaser), "... and changes nothing");
-	prove(ret || its.active, "what EL2 has not got keeps no system from being suspended");
+	prove(!ret || (!suspending_was && nr_itss == 1), "one at a time, with all ITSs idle");
+	prove(its_suspending == whose, "a suspend that is denied is undone");
+	prove(ret || suspending_was || nr_itss == 2 || its.active,
+	      "what EL2 has not got keeps no system from being suspended");
 	prove(!hw.nr_ctlr && !hw.nr_baser, "no other register is written");
-	if (!ret || !its.active)
-		return;
 
-	prove(its.suspended && begins_anew() && is_scrubbed(slot) && !hw.cwriter,
-	      "what is left behind is an empty queue of SYNCs");
+	/* One that is denied leaves ITSs before the one that is busy with an empty queue, too. */
+	if (hw.nr_cbaser) {
+		prove(its.active && !suspending_was && !its_id, "an ITS gets a new queue");
+		prove(its.suspended && begins_anew() && is_scrubbed(slot) && !hw.cwriter,
+		      "what is left behind is an empty queue of SYNCs");
+	} else {
+		prove(!ret || !its.active, "... and so is that of each ITS");
+		prove(its.nr_committed == its_was.nr_committed && its.nr_done == its_was.nr_done &&
+		      its.lost_from == its_was.lost_from && its.lost_to == its_was.lost_to &&
+		      its.suspended == its_was.suspended && !hw.nr_cwriter,
+		      "nothing else changes");
+	}
 
-	pkvm_its_resume();
-	prove(its.nr_suspending == its_was.nr_suspending && its.suspended,
+	pkvm_its_resume(back);
+	prove(its_suspending == (whose == back ? NULL : whose), "a CPU ends its own suspend alone");
+	prove(hw.nr_cbaser ? its.suspended : its.suspended == its_was.suspended,
 	      "the queue stays empty until the host begins a new one");
 }
 

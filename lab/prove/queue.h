@@ -42,8 +42,12 @@ PROVE_NO_WARN
 PROVE_NOSPEC
 
 #define ITS_BASE	0x10000000UL
+#define BUSY_BASE	0x20000000UL
 
 static struct hyp_its its, its_was;
+/* Another one, before or behind, that does not become quiescent; if there are two */
+static struct hyp_its busy;
+static u32 its_id, nr_itss = 1;
 static struct its_cmd_block committed[NR_CMDS], committed_was[NR_CMDS];
 static u64 rdbases[1];
 
@@ -74,7 +78,10 @@ static inline u64 nr_held(const struct hyp_its *an_its)
 
 struct hyp_its *hyp_its_get(u32 id)
 {
-	return id ? NULL : &its;
+	if (id >= nr_itss)
+		return NULL;
+
+	return id == its_id ? &its : &busy;
 }
 
 void trace_its_refused(phys_addr_t phys, u64 cmd0, u64 cmd1, u64 cmd2, u32 reason)
@@ -139,6 +146,15 @@ static bool queue_holds(void)
 	       its.lost_from <= its.lost_to && its.lost_to <= its.nr_done;
 }
 
+/* A CPU that suspends the system: another one, or the one that is in the harness, or none */
+static char cpus[2];
+static void *suspending_was;
+
+static void *any_cpu(void)
+{
+	return nondet_bool() ? &cpus[nondet_bool()] : NULL;
+}
+
 static void any_its(void)
 {
 	u32 i;
@@ -158,7 +174,12 @@ static void any_its(void)
 		committed[i] = nondet_block();
 	assume(queue_holds() && its.nr_committed < BIT_ULL(48));
 
+	busy.active = true;
+	busy.base = (void *)BUSY_BASE;
+	its_suspending = any_cpu();
+
 	its_was = its;
+	suspending_was = its_suspending;
 	for (i = 0; i < NR_CMDS; i++)
 		committed_was[i] = committed[i];
 	/* After a suspend, nothing is known. */
@@ -194,6 +215,11 @@ u64 its_mmio_read(const volatile void *addr, unsigned int size)
 	u64 reg = (unsigned long)addr - ITS_BASE, val = nondet_u64();
 	bool restored = nondet_bool();
 	u32 i;
+
+	if ((unsigned long)addr == BUSY_BASE + GITS_CTLR) {
+		assume((val & 0x80000001) != 0x80000000);
+		return val;
+	}
 
 	hw.alive = hw.on || (hw.alive && nondet_bool());
 

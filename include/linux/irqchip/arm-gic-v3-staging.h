@@ -127,13 +127,12 @@ struct its_staging_table {
  * struct its_staging_desc - describes an ITS to the hypervisor
  * @base:	physical address of the control frame (64K)
  * @typer:	the value of GITS_TYPER, with the driver's corrections
- * @cbaser:	the value of GITS_CBASER
  * @hw_queue:	physical address of the memory that the driver allocated for the command
  *		queue
  * @queue:	physical address of the staging command queue, which is as large
- *		as the one in @cbaser
+ *		as that at @hw_queue
  * @queue_noncoherent: the ITS reads its command queue without snooping the caches,
- *		whatever @cbaser says
+ *		whatever GITS_CBASER says
  * @addr_bits:	number of address bits that the ITS drives. Higher ones
  *		are ignored or truncated
  * @lpi_bits:	number of INTID bits that the LPI tables cover
@@ -148,7 +147,6 @@ struct its_staging_table {
 struct its_staging_desc {
 	phys_addr_t			base;
 	u64				typer;
-	u64				cbaser;
 	phys_addr_t			hw_queue;
 	phys_addr_t			queue;
 	bool				queue_noncoherent;

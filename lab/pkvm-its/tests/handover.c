@@ -651,7 +651,6 @@ static void addr_bits_of_queue(void)
 	struct machine_config cfg = machine_default;
 
 	cfg.addr_bits = ADDR_BITS;
-	cfg.queue_pages = 2 * SZ_64K / SZ_4K;
 
 	start(&cfg);
 	its_edit_desc = move_queue;

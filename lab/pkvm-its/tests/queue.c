@@ -710,8 +710,8 @@ static void reset_without_sync(void)
 		ACCEPT(its, cmd_event(GITS_CMD_DISCARD, DEV, i));
 		ACCEPT(its, cmd_invall(0));
 		disable(its);
-		EXPECT(pkvm_its_suspend());
-		pkvm_its_resume();
+		EXPECT(pkvm_its_suspend(HOST_CPU(0)));
+		pkvm_its_resume(HOST_CPU(0));
 		rewrite_bases(its, NULL);
 		enable(its);
 	}

@@ -536,12 +536,12 @@ static void suspend_and_resume(bool power_off, unsigned int size, u32 hcc)
 	ACCEPT(its, cmd_mapti(DEV, 1, 8192, 2));
 	was = ignored();
 
-	EXPECT(!pkvm_its_suspend());
+	EXPECT(!pkvm_its_suspend(HOST_CPU(0)));
 	saved = save_disable();
-	EXPECT(pkvm_its_suspend());
+	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
 	if (power_off)
 		its_model_power_off(its->model);
-	pkvm_its_resume();
+	pkvm_its_resume(HOST_CPU(0));
 	restore_enable(&saved, size);
 	EXPECT_EQ(ignored(), was + (size == 4));
 
@@ -651,7 +651,7 @@ static void suspend_while_running(void)
 
 	for (i = 0; i < ARRAY_SIZE(states); i++) {
 		start(states[i]);
-		EXPECT(!pkvm_its_suspend());
+		EXPECT(!pkvm_its_suspend(HOST_CPU(0)));
 
 		/* That has left nothing behind. */
 		disable();
@@ -660,14 +660,17 @@ static void suspend_while_running(void)
 	}
 }
 
-/* It does not get to run until as many CPUs as have asked for that are back. */
+/* It does not get to run until the CPU that has asked for that is back. */
 static void enable_while_suspending(void)
 {
 	start(DISABLED);
-	EXPECT(pkvm_its_suspend());
+	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
 	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
-	EXPECT(pkvm_its_suspend());
-	pkvm_its_resume();
+
+	/* Another one that asks, or that comes back, changes nothing. */
+	EXPECT(!pkvm_its_suspend(HOST_CPU(1)));
+	pkvm_its_resume(HOST_CPU(1));
+	EXPECT(!pkvm_its_suspend(HOST_CPU(0)));
 	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
 
 	/* Nothing is committed meanwhile, and the queue does not begin anew. */
@@ -675,13 +678,21 @@ static void enable_while_suspending(void)
 	expect_ignored(GITS_CBASER, committed.cbaser, 8);
 
 	/* That is for the host to do afterwards, before anything else. */
-	pkvm_its_resume();
+	pkvm_its_resume(HOST_CPU(0));
 	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
 	expect_ignored(GITS_CWRITER, 32, 8);
 	expect_done(GITS_CBASER, committed.cbaser, 8);
 	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
 	its->next = 0;
 	ACCEPT(its, cmd_sync(0));
+
+	/* The next one may be another CPU's. One that comes back late ends nothing. */
+	disable();
+	EXPECT(pkvm_its_suspend(HOST_CPU(1)));
+	pkvm_its_resume(HOST_CPU(0));
+	expect_ignored(GITS_CBASER, committed.cbaser, 8);
+	pkvm_its_resume(HOST_CPU(1));
+	expect_done(GITS_CBASER, committed.cbaser, 8);
 }
 
 /* Firmware replays the queue up to @cwriter: it is nothing but SYNCs. */
@@ -736,12 +747,12 @@ static void check_replay_after_suspend(bool nc, u32 nr_more)
 	its_stage(its, cmd_mapd(DEV + 1, EVENT_BITS, itt));
 	its_ring(its);
 
-	EXPECT(pkvm_its_suspend());
+	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
 	EXPECT_EQ(its->model->cwriter, 0);
 	EXPECT_EQ(its->model->creadr, 0);
 	EXPECT_EQ(its->model->cbaser, saved.cbaser);
 	replay(cwriter + 32);
-	pkvm_its_resume();
+	pkvm_its_resume(HOST_CPU(0));
 
 	/* Where that has left the pointers tells nothing, and nothing builds on it. */
 	expect_ignored(GITS_CWRITER, 32, 8);
@@ -813,7 +824,7 @@ static void replay_original_queue_unused(void)
 	EXPECT(!its_hand_over(its));
 	EXPECT(mem_give_guest(itt));
 	disable();
-	EXPECT(pkvm_its_suspend());
+	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
 	replay((slot + 10) * 32);
 }
 
@@ -839,42 +850,43 @@ static void replay_dropped(void)
 	replay(used * 32);
 }
 
-/* One that runs keeps none of the others from being enabled. */
+/*
+ * One that runs keeps the system from being suspended, and none of the others from being enabled:
+ * those before it as after a suspend, those behind it at once.
+ */
 static void suspend_one_of_two(void)
 {
 	struct host_its *first, *second;
+	struct saved saved;
 
 	machine_reset();
 	first = its_up(&machine_default);
 	second = its_up(&machine_default);
 
 	its = first;
-	disable();
-	EXPECT(!pkvm_its_suspend());
+	test_map(its, DEV, EVENT_BITS);
+	saved = save_disable();
+	EXPECT(!pkvm_its_suspend(HOST_CPU(0)));
+	ACCEPT(second, cmd_sync(0));
+	EXPECT_EQ(its->model->cwriter, 0);
+	expect_ignored(GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	expect_ignored(GITS_CWRITER, 32, 8);
+	restore_enable(&saved, 8);
+	UNMAP(its, DEV);
+
 	its = second;
 	disable();
-	its = first;
-	its_write(its, GITS_CTLR, GITS_CTLR_ENABLE, 4);
-	EXPECT(its->model->ctlr & GITS_CTLR_ENABLE);
-	EXPECT(!pkvm_its_suspend());
-	disable();
-	its = second;
-	expect_done(GITS_CBASER, 0, 8);
-	its->next = 0;
+	EXPECT(!pkvm_its_suspend(HOST_CPU(0)));
+	EXPECT_EQ(its->model->cwriter, its->next * 32);
 	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
 	ACCEPT(its, cmd_sync(0));
 
-	/* A suspend that is denied does not touch the queue of any. */
-	EXPECT(!pkvm_its_suspend());
+	disable();
 	its = first;
-	EXPECT_EQ(its->model->cwriter, its->next * 32);
-	expect_done(GITS_CTLR, GITS_CTLR_ENABLE, 4);
 	disable();
-	its = second;
-	disable();
-	EXPECT(pkvm_its_suspend());
+	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
 	EXPECT_EQ(first->model->cwriter + second->model->cwriter, 0);
-	pkvm_its_resume();
+	pkvm_its_resume(HOST_CPU(0));
 }
 
 /*
@@ -889,9 +901,9 @@ static void replay_overtakes(void)
 	start(ENABLED);
 	itt = test_map(its, DEV, EVENT_BITS);
 	saved = save_disable();
-	EXPECT(pkvm_its_suspend());
+	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
 	replay(10 * 32);
-	pkvm_its_resume();
+	pkvm_its_resume(HOST_CPU(0));
 
 	its->model->pace = ITS_STALLED;
 	its->next = 0;
@@ -915,11 +927,15 @@ static struct host_its *other;
 
 static void enable_other(struct its_model *model)
 {
-	if (model != other->model)
-		its_write(other, GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	if (model == other->model)
+		return;
+
+	pkvm_its_resume(HOST_CPU(1));
+	its_write(other, GITS_CBASER, 0, 8);
+	its_write(other, GITS_CTLR, GITS_CTLR_ENABLE, 4);
 }
 
-/* Another CPU enables an ITS that has been looked at, while EL2 looks at the next. */
+/* Another CPU would enable an ITS that has been looked at, while EL2 looks at the next. */
 static void suspend_races_with_enable(void)
 {
 	machine_reset();
@@ -930,10 +946,10 @@ static void suspend_races_with_enable(void)
 	disable();
 
 	its_model_ctlr_read = enable_other;
-	EXPECT(pkvm_its_suspend());
+	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
 	its_model_ctlr_read = NULL;
 	EXPECT(!(other->model->ctlr & GITS_CTLR_ENABLE));
-	pkvm_its_resume();
+	pkvm_its_resume(HOST_CPU(0));
 }
 
 /* Those that EL2 has not got, or not quite, may do as they like: there are no protected VMs. */
@@ -944,10 +960,10 @@ static void suspend_not_active(void)
 	EXPECT(!its_unregister(its));
 	EXPECT(!its_register(its));
 	EXPECT(its->model->ctlr & GITS_CTLR_ENABLE);
-	EXPECT(pkvm_its_suspend());
-	pkvm_its_resume();
+	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
+	pkvm_its_resume(HOST_CPU(0));
 	EXPECT(!its_activate(its));
-	EXPECT(!pkvm_its_suspend());
+	EXPECT(!pkvm_its_suspend(HOST_CPU(0)));
 }
 
 /* A device is unmapped, and the ITS does not get to it. Returns its ITT. */

@@ -416,8 +416,8 @@ static void suspend(void)
 {
 	its_write(its, GITS_CTLR, 0, 4);
 	its_write(second, GITS_CTLR, 0, 4);
-	EXPECT(pkvm_its_suspend());
-	pkvm_its_resume();
+	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
+	pkvm_its_resume(HOST_CPU(0));
 	restart(its);
 	restart(second);
 }

@@ -29,9 +29,6 @@
 #include <nvhe/mm.h>
 #include <nvhe/mmio_guard.h>
 
-/* No ITS needs that much state: a limit for the arithmetic */
-#define ITS_STATE_MAX_PAGES	BIT(20)
-
 static struct hyp_its *hyp_its_nodes[PKVM_ITS_MAX];
 static u32 nr_hyp_its;
 
@@ -305,18 +302,6 @@ static int its_take_tables(struct hyp_its *its, const struct its_staging_desc *d
 	return 0;
 }
 
-/* What GITS_TYPER promises, as far as the tables have room for it */
-static void its_set_limits(struct hyp_its *its, u64 typer)
-{
-	its->nr_devices = BIT_ULL(FIELD_GET(GITS_TYPER_DEVBITS, typer) + 1);
-	if (its->devices)
-		its->nr_devices = min(its->nr_devices, its->devices->nr_ids);
-
-	its->event_bits = min_t(u32, FIELD_GET(GITS_TYPER_IDBITS, typer) + 1,
-				ITS_STAGING_MAX_EVENT_BITS);
-	its->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, typer) + 1;
-}
-
 /* The devices, if there are no level-2 pages for them */
 static int its_take_records(struct hyp_its *its, const struct its_staging_desc *desc, u64 pfn)
 {
@@ -343,17 +328,13 @@ static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *d
 	its->cbaser = gits_read_cbaser(its->base + GITS_CBASER);
 	its->committed = hyp_phys_to_virt(desc->hw_queue);
 
-	if (!(its->cbaser & GITS_CBASER_VALID) || its->cbaser != desc->cbaser)
-		return -EINVAL;
-
-	/* The driver's memory is elsewhere if the register dropped address bits. */
-	if (GITS_CBASER_ADDRESS(its->cbaser) != desc->hw_queue)
-		return -EINVAL;
-
-	/* IHI 0069, GITS_CBASER: an ITS may take bits [15:12] of the address for zero. */
-	if (!IS_ALIGNED(desc->hw_queue, SZ_64K) ||
+	/*
+	 * The driver's memory is elsewhere if the register dropped address bits. An ITS may take
+	 * bits [15:12] for zero (IHI 0069, GITS_CBASER).
+	 */
+	if (!(its->cbaser & GITS_CBASER_VALID) || !IS_ALIGNED(desc->hw_queue, SZ_64K) ||
 	    ((its->cbaser & 0xff) + 1) * SZ_4K != ITS_CMD_QUEUE_SZ ||
-	    !its_drives(its, desc->hw_queue, ITS_CMD_QUEUE_SZ))
+	    GITS_CBASER_ADDRESS(its->cbaser) != desc->hw_queue)
 		return -EINVAL;
 
 	return 0;
@@ -422,7 +403,15 @@ static int its_init_one(struct hyp_its *its, const struct its_staging_desc *desc
 	if (ret)
 		return ret;
 
-	its_set_limits(its, desc->typer);
+	/* What GITS_TYPER promises, as far as the tables have room for it */
+	its->nr_devices = BIT_ULL(FIELD_GET(GITS_TYPER_DEVBITS, desc->typer) + 1);
+	if (its->devices)
+		its->nr_devices = min(its->nr_devices, its->devices->nr_ids);
+
+	its->event_bits = min_t(u32, FIELD_GET(GITS_TYPER_IDBITS, desc->typer) + 1,
+				ITS_STAGING_MAX_EVENT_BITS);
+	its->itt_entry_size = FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, desc->typer) + 1;
+
 	/* A GICv4.1 may ignore the upper bits of a vPEID: IHI 0069, GICD_TYPER2.VID. */
 	if (its->vpes)
 		its->vpes->nr_ids = min(its->vpes->nr_ids, BIT_ULL(desc->vpeid_bits));
@@ -471,7 +460,7 @@ int __pkvm_its_register(u64 pfn, u64 nr_pages, u64 records_pfn)
 	if (nr_hyp_its == ARRAY_SIZE(hyp_its_nodes))
 		return -ENOSPC;
 
-	if (nr_pages > ITS_STATE_MAX_PAGES || size < sizeof(*its) + sizeof(*desc))
+	if (size < sizeof(*its) + sizeof(*desc))
 		return -EINVAL;
 
 	ret = __pkvm_host_donate_hyp(pfn, nr_pages);

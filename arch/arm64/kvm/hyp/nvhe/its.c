@@ -17,6 +17,7 @@
 
 #include <linux/align.h>
 #include <linux/array_size.h>
+#include <linux/atomic.h>
 #include <linux/bitfield.h>
 #include <linux/bits.h>
 #include <linux/compiler.h>
@@ -612,8 +613,8 @@ static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 	if (ctlr & GITS_CTLR_ENABLE)
 		its_consume(its);
 	else if ((val & GITS_CTLR_ENABLE) &&
-		 (its->nr_suspending || its->suspended || !its_is_quiescent(its->base) ||
-		  !its_bases_match(its) || !its_pointers_match(its)))
+		 (its->suspended || !its_is_quiescent(its->base) || !its_bases_match(its) ||
+		  !its_pointers_match(its)))
 		return false;
 
 	val &= GITS_CTLR_ENABLE | (its->ctlr & GITS_CTLR_ImDe);
@@ -623,10 +624,13 @@ static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 	return true;
 }
 
+/* Which CPU of the host suspends the system, if one does; see pkvm_its_suspend() */
+static void *its_suspending;
+
 /* GITS_CBASER: the host chooses the moment, EL2 the value. Required after a suspend. */
 static bool its_handle_cbaser(struct hyp_its *its)
 {
-	if (its->nr_suspending || !its_is_quiescent(its->base))
+	if (READ_ONCE(its_suspending) || !its_is_quiescent(its->base))
 		return false;
 
 	its_empty_queue(its);
@@ -749,28 +753,9 @@ int __pkvm_its_post(u32 id, u32 offset)
 	return done ? 0 : -EINVAL;
 }
 
-static bool its_suspend_one(struct hyp_its *its)
-{
-	bool quiescent;
-
-	hyp_spin_lock(&its->lock);
-	quiescent = !its->active || its_is_quiescent(its->base);
-	if (quiescent)
-		its->nr_suspending++;
-	hyp_spin_unlock(&its->lock);
-
-	return quiescent;
-}
-
-static void its_resume_one(struct hyp_its *its)
-{
-	hyp_spin_lock(&its->lock);
-	its->nr_suspending--;
-	hyp_spin_unlock(&its->lock);
-}
-
 /**
  * pkvm_its_suspend - keep the ITSs off while the system may lose power
+ * @by: what tells the CPU that asks from others
  *
  * IHI 0069, GITS_CTLR.Quiescent: what an ITS has executed is in memory when it is quiescent. One
  * that is not, and loses power, may leave entries of a device that has been unmapped, with the
@@ -783,50 +768,45 @@ static void its_resume_one(struct hyp_its *its)
  *
  * Context: the host is deprivileged; takes the lock of each ITS.
  * Return: true if all are quiescent. None can be enabled and no command committed until
- *	   as many calls of pkvm_its_resume() and a write of its GITS_CBASER. False if one
- *	   is not, with nothing changed.
+ *	   pkvm_its_resume() and a write of its GITS_CBASER. False if one is not quiescent, or
+ *	   another CPU suspends the system. Those before it need the write, too; a driver does
+ *	   it whether a suspend has failed or not.
  */
-bool pkvm_its_suspend(void)
+bool pkvm_its_suspend(void *by)
 {
 	struct hyp_its *its;
+	bool idle = true;
 	u32 id;
 
-	for (id = 0; (its = hyp_its_get(id)); id++) {
-		if (!its_suspend_one(its))
-			goto err_resume;
-	}
+	if (cmpxchg(&its_suspending, NULL, by))
+		return false;
 
-	/* They stay quiescent from here on. */
-	for (id = 0; (its = hyp_its_get(id)); id++) {
+	for (id = 0; idle && (its = hyp_its_get(id)); id++) {
 		hyp_spin_lock(&its->lock);
-		if (its->active) {
+		idle = !its->active || its_is_quiescent(its->base);
+		/* It stays quiescent from here on. */
+		if (idle && its->active) {
 			its_empty_queue(its);
 			its->suspended = true;
 		}
 		hyp_spin_unlock(&its->lock);
 	}
 
-	return true;
+	if (!idle)
+		pkvm_its_resume(by);
 
-err_resume:
-	while (id--)
-		its_resume_one(hyp_its_get(id));
-
-	return false;
+	return idle;
 }
 
 /**
- * pkvm_its_resume - undo pkvm_its_suspend()
+ * pkvm_its_resume - let the host begin new queues after a suspend
+ * @by: the CPU that is back. Nothing happens if another one, or none, suspends the system
  *
- * Context: the host is deprivileged; takes the lock of each ITS.
+ * Context: any.
  */
-void pkvm_its_resume(void)
+void pkvm_its_resume(void *by)
 {
-	struct hyp_its *its;
-	u32 id;
-
-	for (id = 0; (its = hyp_its_get(id)); id++)
-		its_resume_one(its);
+	cmpxchg(&its_suspending, by, NULL);
 }
 
 /**

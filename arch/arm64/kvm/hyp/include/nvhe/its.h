@@ -69,8 +69,7 @@ struct hyp_its {
 	hyp_spinlock_t			lock;
 	u32				id;
 	bool				active;		/* commits commands. Set once */
-	bool				suspended;	/* no new queue since power was lost */
-	u32				nr_suspending;	/* CPUs that may be: it stays disabled */
+	bool				suspended;	/* no new queue since a suspend */
 	void __iomem			*base;		/* of the control frame */
 	phys_addr_t			phys;		/* likewise */
 	u32				ctlr;		/* GITS_CTLR at the activation */
@@ -136,8 +135,8 @@ int __pkvm_its_prepare(u32 id, u64 dev_id, u32 event_bits, phys_addr_t itt);
 int __pkvm_its_reclaim(u32 id, u64 dev_id);
 u64 __pkvm_its_stat(u32 id, u32 nr);
 
-bool pkvm_its_suspend(void);
-void pkvm_its_resume(void);
+bool pkvm_its_suspend(void *by);
+void pkvm_its_resume(void *by);
 
 /* its-handover.c */
 struct hyp_its *hyp_its_get(u32 id);
