@@ -4,12 +4,14 @@
 
 #include <kernel-shim.h>
 
+/* There is one thread. */
 #define cmpxchg(ptr, old, new)							\
 ({										\
-	typeof(*(ptr)) __was = *(ptr);						\
+	typeof(ptr) __ptr = (ptr);						\
+	typeof(*__ptr) __was = *__ptr;						\
 										\
 	if (__was == (old))							\
-		*(ptr) = (new);		/* one thread */			\
+		*__ptr = (new);							\
 	__was;									\
 })
 
