@@ -11,8 +11,9 @@
  *
  *  - prepare and register: allocate the staging memory, and describe the ITS and the devices
  *    mapped on it to the hypervisor;
- *  - activate: under the ITS's lock, with the queue drained, swap the queues. This is the only
- *    part with interrupts off. It takes constant time.
+ *  - activate: under the ITS's lock, with the queue drained, swap the queues. Interrupts are off,
+ *    for a constant time;
+ *  - events: announce those that are mapped, under the lock for one at a time.
  *
  * From then on commands are posted by a call to the hypervisor. There is no moment at which a CPU
  * that is not trusted any more could reach an ITS that is not confined yet.
@@ -79,11 +80,7 @@ void *its_staging_alloc(int node, size_t size)
 	return page ? page_address(page) : NULL;
 }
 
-/**
- * its_staging_free - free what its_staging_alloc() returned
- * @addr: the memory
- * @size: bytes, as it was allocated
- */
+/* Free what its_staging_alloc() returned */
 void its_staging_free(void *addr, size_t size)
 {
 	KUNIT_STATIC_STUB_REDIRECT(its_staging_free, addr, size);
@@ -251,7 +248,7 @@ static int its_staging_adopt_devices(struct its_node *its, const struct its_stag
 	return 0;
 }
 
-/* Returns -EAGAIN if the ITS has not got to the end of its queue in time */
+/* Returns -ETIMEDOUT if the ITS has not got to the end of its queue in time */
 static int its_try_activate(struct its_node *its, const struct its_staging_ops *ops)
 {
 	struct its_staging *staging = &its->staging;
@@ -261,9 +258,10 @@ static int its_try_activate(struct its_node *its, const struct its_staging_ops *
 	guard(raw_spinlock_irqsave)(&its->lock);
 
 	offset = (its->cmd_write - its->cmd_base) * sizeof(*its->cmd_write);
-	if (readl_relaxed_poll_timeout_atomic(its->base + GITS_CREADR, creadr, creadr == offset,
-					      1, ITS_DRAIN_LOCKED_US))
-		return -EAGAIN;
+	ret = readl_relaxed_poll_timeout_atomic(its->base + GITS_CREADR, creadr, creadr == offset,
+						1, ITS_DRAIN_LOCKED_US);
+	if (ret)
+		return ret;
 
 	ret = ops->activate(staging->id, offset);
 	if (ret)
@@ -292,9 +290,6 @@ static void its_staging_adopt_events(struct its_node *its)
 	u32 event;
 
 	list_for_each_entry(its_dev, &its->its_device_list, entry) {
-		if (!its_dev->mapped_events)
-			continue;
-
 		for_each_set_bit(event, its_dev->mapped_events, its_dev->nr_ites) {
 			guard(raw_spinlock_irqsave)(&its->lock);
 
@@ -309,13 +304,13 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
 {
 	int ret, tries = ITS_DRAIN_TRIES;
 
-	while ((ret = its_try_activate(its, ops)) == -EAGAIN && --tries)
+	while ((ret = its_try_activate(its, ops)) == -ETIMEDOUT && --tries)
 		usleep_range(ITS_DRAIN_SLEEP_US, 2 * ITS_DRAIN_SLEEP_US);
 
 	if (!ret)
 		its_staging_adopt_events(its);
 
-	return ret == -EAGAIN ? -ETIMEDOUT : ret;
+	return ret;
 }
 
 static int its_staging_hand_over_one(struct its_node *its, const struct its_staging_ops *ops)
@@ -525,7 +520,7 @@ bool its_staging_load_vpe(u64 vpropbaser, u64 vpendbaser)
  * @ops: the hypervisor's side
  *
  * Context: process context, before any CPU is deprivileged; may sleep. CPU hotplug is
- * locked: a CPU that comes up adds the RDbase that its collection targets.
+ * locked: a CPU that comes up writes the collections.
  * Return: 0 if every ITS is confined (or there is none), or a negative error.
  */
 int __init its_start_deprivilege(const struct its_staging_ops *ops)

@@ -187,18 +187,21 @@ static bool vpe_is_consistent(const struct hyp_vpe *vpe)
 	return !vpe->resident || (vpe->resident == vpe->rdist && vpe->rdist->vpe == vpe);
 }
 
-/* Each ITS that has it mapped has it there, and one that the redistributor shares its table with */
+/*
+ * Each ITS that has it mapped has it there, and one that the redistributor shares its table with;
+ * and each has executed what says so.
+ */
 static bool is_mapped_here(const struct hyp_vpe *vpe, u32 nr)
 {
 	bool mapped = false;
 	u32 id;
 
 	for (id = 0; id < nr_itss; id++) {
+		if (vpe->maps[id].at && !has_executed[id])
+			return false;
 		if (vpe->maps[id].state != HYP_VPE_MAPPED)
 			continue;
 		if (vpe->maps[id].rdbase != rdist_rdbase(rdists[nr], itss[id]->typer))
-			return false;
-		if (v4_1 && vpe->maps[id].at && !has_executed[id])
 			return false;
 		mapped |= !v4_1 ||
 			  tables[id]->phys == (rdists[nr]->vpropbaser & GENMASK_ULL(51, 12));

@@ -6,9 +6,9 @@
  * Proved: what is accepted has no bit set that the architecture does not define for the
  * command; the tables are those of the vPE, and PTZ is clear; Alloc is set if no other ITS has
  * the vPE mapped, and only then; RDbases are known, EventID, vINTID and doorbells in range; a
- * vPE is not mapped twice, nor while a command that unmaps it may be lost, nor away from where
- * it is resident, and is unmapped only if it is resident nowhere; on a GICv4.1 no ITS gets a
- * VMAPP or VMOVP that another has not caught up with; what is refused changes nothing.
+ * vPE is not mapped twice, nor away from where it is resident, and is unmapped only if it is
+ * resident nowhere; no VMAPP or VMOVP takes the place of one that may be lost; on a GICv4.1 no
+ * ITS gets one that another has not caught up with; what is refused changes nothing.
  *
  * Assumed, and why that holds:
  *  - the vPE is prepared: its tables are aligned and below 2^52, and have room for the LPIs of
@@ -312,8 +312,6 @@ void prove_vcmd(void)
 			break;
 		}
 		prove(map_was.state != HYP_VPE_MAPPED, "no vPE is mapped twice");
-		prove(map_was.state == HYP_VPE_UNUSED || map_was.at < its.lost_from ||
-		      map_was.at >= its.lost_to, "nor if the command that unmaps it may be lost");
 		prove((out[3] & GENMASK_ULL(51, 16)) == vpe.vpt &&
 		      (out[3] & GENMASK_ULL(4, 0)) == vpe.bits - 1,
 		      "VMAPP has the pending table of the vPE, and its size");
@@ -375,6 +373,9 @@ void prove_vcmd(void)
 		prove(is_as_before(map, &map_was, own_has_executed), "nothing changes");
 	}
 
+	if (nr == 0x29 || nr == 0x22)
+		prove(map_was.at < its.lost_from || map_was.at >= its.lost_to,
+		      "no command takes the place of one that may be lost");
 	if ((nr == 0x29 && (out[2] & VALID)) || nr == 0x22) {
 		prove(is_rdbase(&its, rdbase), "the RDbase is known");
 		prove(!vpe.resident || rdist_rdbase(vpe.rdist, its.typer) == rdbase,

@@ -55,18 +55,12 @@ static enum pkvm_its_policy pkvm_its_policy __ro_after_init;
 static int __init early_protected_its_cfg(char *arg)
 {
 	bool on;
-	int ret;
+	int ret = kstrtobool(arg, &on);
 
-	if (!arg)
-		return -EINVAL;
+	if (!ret)
+		pkvm_its_policy = on ? PKVM_ITS_CONFINED : PKVM_ITS_OFF;
 
-	ret = kstrtobool(arg, &on);
-	if (ret)
-		return ret;
-
-	pkvm_its_policy = on ? PKVM_ITS_CONFINED : PKVM_ITS_OFF;
-
-	return 0;
+	return ret;
 }
 early_param("kvm-arm.protected_its", early_protected_its_cfg);
 
@@ -106,9 +100,9 @@ static int pkvm_its_register(const struct its_staging_desc *desc)
 
 	memcpy(its->state + PKVM_HYP_ITS_SIZE, desc, desc_size);
 
-	id = kvm_call_hyp_nvhe(__pkvm_its_register, page_to_pfn(virt_to_page(its->state)),
+	id = kvm_call_hyp_nvhe(__pkvm_its_register, virt_to_pfn(its->state),
 			       its->state_size >> PAGE_SHIFT,
-			       its->records ? page_to_pfn(virt_to_page(its->records)) : 0);
+			       its->records ? virt_to_pfn(its->records) : 0);
 	if (id < 0)
 		pkvm_its_free(its);
 	else
@@ -303,35 +297,21 @@ static int __init pkvm_its_fence_acpi(void)
  */
 static int __init pkvm_its_fence_unused(void)
 {
-	struct device_node *np;
 	struct resource res;
 	int ret;
 
 	if (!acpi_disabled)
 		return pkvm_its_fence_acpi();
 
-	for_each_compatible_node(np, NULL, "arm,gic-v3-its") {
+	for_each_compatible_node_scoped(np, NULL, "arm,gic-v3-its") {
 		ret = of_address_to_resource(np, 0, &res);
 		if (!ret)
 			ret = pkvm_its_fence(res.start, of_device_is_available(np));
-		if (ret) {
-			of_node_put(np);
+		if (ret)
 			return ret;
-		}
 	}
 
 	return 0;
-}
-
-/* A GICv5 also has tables in memory (IRS_IST_BASER, IRS_VMT_BASER). EL2 owns none of them. */
-static int __init pkvm_its_check_gic(void)
-{
-	if (!cpus_have_cap(ARM64_HAS_GICV5_CPUIF))
-		return 0;
-
-	kvm_err("GICv5 is not confined: its host can reach any memory\n");
-
-	return -EOPNOTSUPP;
 }
 
 /* Does KVM want virtual LPIs from a GIC that is confined? */
@@ -395,8 +375,11 @@ void __init pkvm_its_start_deprivilege(void)
 	}
 
 	ret = its_start_deprivilege(&pkvm_its_ops);
-	if (!ret)
-		ret = pkvm_its_check_gic();
+	/* A GICv5 also has tables in memory (IRS_IST_BASER, IRS_VMT_BASER). EL2 owns none of them. */
+	if (!ret && cpus_have_final_cap(ARM64_HAS_GICV5_CPUIF)) {
+		kvm_err("GICv5 is not confined: its host can reach any memory\n");
+		ret = -EOPNOTSUPP;
+	}
 	if (!ret)
 		ret = pkvm_its_fence_unused();
 	if (!ret)

@@ -16,7 +16,6 @@
 #include <linux/align.h>
 #include <linux/bitfield.h>
 #include <linux/bits.h>
-#include <linux/errno.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/sizes.h>

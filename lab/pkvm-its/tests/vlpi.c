@@ -724,6 +724,52 @@ static void lost(void)
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
 }
 
+/* A vPE becomes resident when the ITS has executed what maps it, or moves it. */
+static void load_pending(void)
+{
+	struct machine_config cfg = config();
+
+	up(&cfg);
+	vprop = new_vprop();
+	vpt = prepare(VPE);
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
+	its_ring(its);
+	EXPECT(!load(rdists[0]));
+	its_model_step(its->model, 1);
+	EXPECT(load(rdists[0]));
+	put(rdists[0]);
+
+	its_stage(its, cmd_vmovp(VPE, rdbase(1), BIT(5)));
+	its_ring(its);
+	EXPECT(!load(rdists[0]));
+	EXPECT(!load(rdists[1]));
+	its_model_step(its->model, 1);
+	EXPECT(load(rdists[1]));
+	put(rdists[1]);
+}
+
+/* If that was lost, it never does, and no other command makes up for it. */
+static void load_lost(void)
+{
+	start_vpe();
+	EXPECT(load(rdists[0]));
+	put(rdists[0]);
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_vmovp(VPE, rdbase(1), BIT(5)));
+	its_ring(its);
+	its_write(its, GITS_CTLR, 0, 4);
+	its_write(its, GITS_CBASER, 0, 8);
+	its->next = 0;
+	its_write(its, GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	its->model->pace = ITS_AT_ONCE;
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_vmovp(VPE, rdbase(1), BIT(5)));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_vunmapp(VPE));
+	EXPECT(!load(rdists[0]));
+	EXPECT(!load(rdists[1]));
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+}
+
 /* Without memory for a registry there are no vPEs. */
 static void not_supported(void)
 {
@@ -1256,6 +1302,8 @@ const struct test vlpi_tests[] = {
 	TEST(idai),
 	TEST(idai_reclaim),
 	TEST(lost),
+	TEST(load_pending),
+	TEST(load_lost),
 	TEST(lost_power),
 	TEST(lost_power_resident),
 	TEST(not_supported),

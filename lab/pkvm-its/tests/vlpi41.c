@@ -608,6 +608,57 @@ static void b13_lost(void)
 	EXPECT(!load(rdists[0]));
 }
 
+/* A VMOVP does not make up for a VMAPP that was lost, nor does another VMAPP: Alloc would be wrong. */
+static void b13_lost_moved(void)
+{
+	up();
+	vpt = prepare(VPE);
+	ACCEPT(second, vmapp(VPE, 1, vpt, true));
+	its->model->pace = ITS_STALLED;
+	its_stage(its, vmapp(VPE, 1, vpt, false));
+	its_ring(its);
+	its_write(its, GITS_CTLR, 0, 4);
+	restart(its);
+	its->model->pace = ITS_AT_ONCE;
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, vmovp(VPE, 1));
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, vunmapp(VPE, false));
+	EXPECT(!load(rdists[1]));
+	REFUSE(second, PKVM_ITS_REFUSED_VPE_PENDING, vunmapp(VPE, true));
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+}
+
+/* Nor does an unmap hide that a VMOVP, which is for both ITSs, was lost, or is pending. */
+static void b13_moved_unmapped(void)
+{
+	start_vpe();
+	its->model->pace = ITS_STALLED;
+	its_stage(its, vmovp(VPE, 1));
+	its_stage(its, vunmapp(VPE, false));
+	its_ring(its);
+	EXPECT(!load(rdists[1]));
+	its_model_step(its->model, 1);
+	EXPECT(!load(rdists[1]));
+	its_model_step(its->model, 1);
+	EXPECT(load(rdists[1]));
+	put(rdists[1]);
+}
+
+static void b13_lost_move(void)
+{
+	start_vpe();
+	its->model->pace = ITS_STALLED;
+	its_stage(its, vmovp(VPE, 1));
+	its_ring(its);
+	its_write(its, GITS_CTLR, 0, 4);
+	restart(its);
+	its->model->pace = ITS_AT_ONCE;
+	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, vunmapp(VPE, false));
+	REFUSE(second, PKVM_ITS_REFUSED_VPE_PENDING, vunmapp(VPE, false));
+	EXPECT(!load(rdists[0]));
+	EXPECT(!load(rdists[1]));
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+}
+
 /* An ITS that has lost power has CREADR at zero, and firmware may have restored the rest. */
 static void b13_lost_power(void)
 {
@@ -969,6 +1020,9 @@ const struct test vlpi41_tests[] = {
 	TEST(b13_false_alloc),
 	TEST(b13_overtaking),
 	TEST(b13_lost),
+	TEST(b13_lost_moved),
+	TEST(b13_moved_unmapped),
+	TEST(b13_lost_move),
 	TEST(b13_lost_power),
 	TEST(b13_rounds),
 	TEST(b15_other_version),

@@ -373,6 +373,16 @@ static enum pkvm_its_verdict check_vmapp_v4_1(const struct hyp_its *its, const s
 }
 
 /*
+ * If a VMAPP or VMOVP was lost with its queue, EL2 does not know what the ITS has for the vPE.
+ * There must not be another one, which would count as executed: the memory stays with EL2 for
+ * good, and the vPE is not resident any more.
+ */
+static bool vpe_is_lost(const struct hyp_its *its, const struct hyp_vpe *vpe)
+{
+	return its_may_be_lost(its, vpe->maps[its->id].at);
+}
+
+/*
  * To map a vPE that is mapped is UNPREDICTABLE. It may be mapped again once it is unmapped:
  * its table is EL2's all the time, and only the GIC has written to it.
  */
@@ -385,10 +395,6 @@ static enum pkvm_its_verdict map_vpe(const struct hyp_its *its, struct hyp_vpe *
 
 	if (map->state == HYP_VPE_MAPPED || vpe->vpt != (in[3] & GITS_CMD3_VMAPP_VPT_ADDR) ||
 	    vpe->bits != CMD_VPT_SIZE(in) + 1)
-		return PKVM_ITS_REFUSED_NOT_PREPARED;
-
-	/* It may be mapped still: the command that unmaps it was lost. */
-	if (map->state != HYP_VPE_UNUSED && its_may_be_lost(its, map->at))
 		return PKVM_ITS_REFUSED_NOT_PREPARED;
 
 	if (!rdbase_is_known(its, rdbase))
@@ -458,7 +464,9 @@ static enum pkvm_its_verdict do_vmapp(const struct hyp_its *its, const u64 *in, 
 	if (!vpe)
 		return PKVM_ITS_REFUSED_BAD_VPE;
 
-	if (its_is_v4_1(its) && vpe_is_pending_elsewhere(its, vpe))
+	if (vpe_is_lost(its, vpe))
+		verdict = PKVM_ITS_REFUSED_NOT_PREPARED;
+	else if (its_is_v4_1(its) && vpe_is_pending_elsewhere(its, vpe))
 		verdict = PKVM_ITS_REFUSED_VPE_PENDING;
 	else
 		verdict = map ? map_vpe(its, vpe, in) : unmap_vpe(its, vpe);
@@ -556,6 +564,9 @@ static enum pkvm_its_verdict move_vpe(const struct hyp_its *its, struct hyp_vpe 
 
 	if (vpe->maps[its->id].state != HYP_VPE_MAPPED)
 		return PKVM_ITS_REFUSED_NOT_MAPPED;
+
+	if (vpe_is_lost(its, vpe))
+		return PKVM_ITS_REFUSED_NOT_PREPARED;
 
 	if (!rdbase_is_known(its, rdbase))
 		return PKVM_ITS_REFUSED_BAD_RDBASE;

@@ -175,7 +175,7 @@ static int its_take_level2_pages(struct hyp_its *its, struct hyp_its_table *tabl
 		if (!(entry & GITS_BASER_VALID))
 			continue;
 
-		if (!its_level2_is_sane(table, entry))
+		if (!IS_ALIGNED(phys, table->page_size))
 			return -EINVAL;
 
 		ret = its_donate_pages(its, phys, table->level2_size);
@@ -328,10 +328,7 @@ static int its_check_queue(struct hyp_its *its, const struct its_staging_desc *d
 	its->cbaser = gits_read_cbaser(its->base + GITS_CBASER);
 	its->committed = hyp_phys_to_virt(desc->hw_queue);
 
-	/*
-	 * The driver's memory is elsewhere if the register dropped address bits. An ITS may take
-	 * bits [15:12] for zero (IHI 0069, GITS_CBASER).
-	 */
+	/* An ITS may take bits [15:12] of the address for zero (IHI 0069, GITS_CBASER). */
 	if (!(its->cbaser & GITS_CBASER_VALID) || !IS_ALIGNED(desc->hw_queue, SZ_64K) ||
 	    ((its->cbaser & 0xff) + 1) * SZ_4K != ITS_CMD_QUEUE_SZ ||
 	    GITS_CBASER_ADDRESS(its->cbaser) != desc->hw_queue)

@@ -8,11 +8,7 @@
  * same slot: the host reads CREADR as it would without EL2. A refused command becomes a SYNC, as
  * the architecture lets an ITS ignore a command with an error (IHI 0069, Command errors).
  *
- * Memory moves by hypercall: __pkvm_its_prepare() takes what a device needs before it is
- * mapped, __pkvm_its_reclaim() gives it back when the hardware has unmapped it.
- *
- * Locks: hyp_its::mem_lock, then those of mem_protect.c, or hyp_its::lock. Register writes
- * take the latter alone: they wait neither for memory nor for the hardware.
+ * Memory moves by hypercall. Register writes wait neither for memory nor for the hardware.
  */
 
 #include <linux/align.h>
@@ -125,29 +121,20 @@ static int its_donate_zeroed(struct hyp_its *its, phys_addr_t phys, u64 size)
 	return 0;
 }
 
-/*
- * A level-1 entry that is valid has bits [51:N] of the address, with N following from the ITS's
- * page size; what is below is RES0 (IHI 0069, ITS tables). It is not the format of
- * GITS_BASER<n>, which folds bits [51:48] with pages of 64K.
- */
-bool its_level2_is_sane(const struct hyp_its_table *table, u64 entry)
-{
-	entry &= ~GITS_BASER_VALID;
-
-	return IS_ALIGNED(entry, table->page_size) && !(entry & ~GENMASK_ULL(51, 12));
-}
-
 /* Take the level-2 page that the host has for an ID in range. It stays with EL2. */
 static int its_take_level2(struct hyp_its *its, struct hyp_its_table *table, u64 id)
 {
 	u64 entry, idx = id >> table->ids_shift;
+	phys_addr_t phys;
 	int ret;
 
 	entry = le64_to_cpu(READ_ONCE(table->staging[idx]));
-	if (!(entry & GITS_BASER_VALID) || !its_level2_is_sane(table, entry))
+	phys = entry & ~GITS_BASER_VALID;
+	/* Bits below the size of a page of the ITS are RES0 (IHI 0069, ITS tables). */
+	if (!(entry & GITS_BASER_VALID) || !IS_ALIGNED(phys, table->page_size))
 		return -EINVAL;
 
-	ret = its_donate_zeroed(its, entry & ~GITS_BASER_VALID, table->level2_size);
+	ret = its_donate_zeroed(its, phys, table->level2_size);
 	if (ret)
 		return ret;
 
@@ -474,10 +461,10 @@ bool its_has_unmapped_vpe(struct hyp_its *its, const struct hyp_vpe_map *map)
  * @its: the ITS
  * @nr: number of the command
  *
- * For the commands of other ITSs, which come with their lock held. If the queue begins anew
- * meanwhile, what it loses is known before GITS_CREADR changes. If other CPUs commit all the
- * time, then GITS_CREADR may belong to what they have committed, and counts for less than it
- * is.
+ * For redistributors and for the commands of other ITSs, which come with their lock held. If
+ * the queue begins anew meanwhile, what it loses is known before GITS_CREADR changes. If other
+ * CPUs commit all the time, then GITS_CREADR may belong to what they have committed, and counts
+ * for less than it is.
  *
  * Context: any, no lock is needed.
  * Return: true if it has; false if it has not, or as far as is known.
@@ -549,12 +536,7 @@ static void its_write_cwriter(struct hyp_its *its)
  * Registers
  */
 
-/**
- * its_is_quiescent - check that an ITS is disabled and has stopped
- * @base: its control frame
- *
- * Return: true if it is.
- */
+/* Is an ITS disabled, and has it stopped? @base is its control frame. */
 bool its_is_quiescent(void __iomem *base)
 {
 	u32 ctlr = readl_relaxed(base + GITS_CTLR);
@@ -562,12 +544,7 @@ bool its_is_quiescent(void __iomem *base)
 	return (ctlr & (GITS_CTLR_ENABLE | GITS_CTLR_QUIESCENT)) == GITS_CTLR_QUIESCENT;
 }
 
-/**
- * its_bases_match - check that the hardware uses the memory that EL2 has for it
- * @its: the ITS
- *
- * Return: true if GITS_CBASER and GITS_BASER<n> have the committed values.
- */
+/* Does the hardware use the memory that EL2 has for it? */
 bool its_bases_match(struct hyp_its *its)
 {
 	int i;
@@ -639,17 +616,14 @@ static bool its_handle_cbaser(struct hyp_its *its)
 	return true;
 }
 
-/* GITS_BASER<n>: back to the committed value, or nothing. */
-static bool its_handle_baser(struct hyp_its *its, int i, u64 val, u64 mask)
+/* GITS_BASER<n>: likewise */
+static bool its_handle_baser(struct hyp_its *its, int i)
 {
-	u64 baser;
-
 	i = array_index_nospec(i, GITS_BASER_NR_REGS);
-	baser = its->tables[i].baser;
-	if (!baser || ((val ^ baser) & mask) || !its_is_quiescent(its->base))
+	if (!its->tables[i].baser || !its_is_quiescent(its->base))
 		return false;
 
-	gits_write_baser(baser, its->base + GITS_BASER + i * sizeof(u64));
+	gits_write_baser(its->tables[i].baser, its->base + GITS_BASER + i * sizeof(u64));
 
 	return true;
 }
@@ -691,16 +665,9 @@ static bool its_handle_cwriter(struct hyp_its *its, u64 val)
  */
 static void its_guard_write(void *priv, u64 offset, u64 val, unsigned int size)
 {
-	u64 reg = ALIGN_DOWN(offset, sizeof(u64)), mask = GENMASK_ULL(63, 0);
+	u64 reg = ALIGN_DOWN(offset, sizeof(u64));
 	struct hyp_its *its = priv;
 	bool done = false;
-
-	if (size == sizeof(u32)) {
-		unsigned int shift = (offset & sizeof(u32)) * BITS_PER_BYTE;
-
-		mask = GENMASK_ULL(31, 0) << shift;
-		val <<= shift;
-	}
 
 	hyp_spin_lock(&its->lock);
 
@@ -714,7 +681,7 @@ static void its_guard_write(void *priv, u64 offset, u64 val, unsigned int size)
 	else if (reg == GITS_CBASER)
 		done = its_handle_cbaser(its);
 	else if (reg >= GITS_BASER && reg < GITS_BASER + GITS_BASER_NR_REGS * sizeof(u64))
-		done = its_handle_baser(its, (reg - GITS_BASER) / sizeof(u64), val, mask);
+		done = its_handle_baser(its, (reg - GITS_BASER) / sizeof(u64));
 
 unlock:
 	if (!done)
@@ -757,20 +724,17 @@ int __pkvm_its_post(u32 id, u32 offset)
  * pkvm_its_suspend - keep the ITSs off while the system may lose power
  * @by: what tells the CPU that asks from others
  *
- * IHI 0069, GITS_CTLR.Quiescent: what an ITS has executed is in memory when it is quiescent. One
- * that is not, and loses power, may leave entries of a device that has been unmapped, with the
- * address of an ITT that was released.
+ * What an ITS has executed is in memory when it is quiescent (IHI 0069, GITS_CTLR.Quiescent). One
+ * that is not, and loses power, may leave an entry with the address of an ITT that was released.
  *
  * Firmware may restore the registers as they were some time ago, GITS_CTLR.Enabled included. So
- * the queues are emptied, the pointers are zero, and each slot holds a SYNC: whatever the ITS
- * executes once more does no harm, nor does it pass for having executed a command of EL2's. The
- * queue stays empty until the host has disabled the ITS and written GITS_CBASER.
+ * the queues are emptied: whatever the ITS executes once more is a SYNC, and does not pass for
+ * having executed a command of EL2's.
  *
  * Context: the host is deprivileged; takes the lock of each ITS.
- * Return: true if all are quiescent. None can be enabled and no command committed until
- *	   pkvm_its_resume() and a write of its GITS_CBASER. False if one is not quiescent, or
- *	   another CPU suspends the system. Those before it need the write, too; a driver does
- *	   it whether a suspend has failed or not.
+ * Return: true if all are quiescent: none can be enabled and no command committed until
+ *	   pkvm_its_resume() and a write of its GITS_CBASER. False if one is not, or another CPU
+ *	   suspends the system. Those before it need the write, too.
  */
 bool pkvm_its_suspend(void *by)
 {

@@ -469,14 +469,14 @@ static bool vpe_is_mapped_to(struct hyp_vpe *vpe, const struct hyp_rdist *rdist)
 	for (id = 0; (its = hyp_its_get(id)); id++) {
 		struct hyp_vpe_map *map = &vpe->maps[id];
 
+		/* Until then, it may be mapped elsewhere, or the entry be that of another vPE. */
+		if (!vpe_map_is_settled(map, its))
+			return false;
+
 		if (map->state != HYP_VPE_MAPPED)
 			continue;
 
 		if (map->rdbase != rdist_rdbase(rdist, its->typer))
-			return false;
-
-		/* Until then, the table of vPEs may have what another vPE has left. */
-		if (rdist_is_v4_1(rdist) && !vpe_map_is_settled(map, its))
 			return false;
 
 		mapped |= !rdist_is_v4_1(rdist) || rdist_has_table_of(rdist, its);

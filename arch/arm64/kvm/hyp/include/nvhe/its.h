@@ -152,7 +152,6 @@ int its_donate_pages(struct hyp_its *its, phys_addr_t phys, u64 size);
 void its_return_pages(struct hyp_its *its, phys_addr_t phys, u64 size);
 bool its_is_quiescent(void __iomem *base);
 bool its_bases_match(struct hyp_its *its);
-bool its_level2_is_sane(const struct hyp_its_table *table, u64 entry);
 struct hyp_its_device *its_init_device(struct hyp_its *its, u32 event_bits, phys_addr_t itt,
 				       enum hyp_its_device_state state);
 void its_start_queue(struct hyp_its *its, u32 slot);

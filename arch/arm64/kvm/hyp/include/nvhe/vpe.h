@@ -25,9 +25,8 @@ enum hyp_vpe_state {
  * struct hyp_vpe_map - a vPE on one ITS
  * @state:	what commands the vPE is open to
  * @rdbase:	the redistributor that it is mapped to, as in commands
- * @at:		number of the VMAPP that unmapped it or, once there is one, of the VSYNC behind.
- *		With GICv4.1, number of the last VMAPP or VMOVP; 0 if the vPE is mapped and
- *		that has been executed
+ * @at:		number of the last VMAPP or VMOVP, or of the VSYNC behind the VMAPP that unmapped
+ *		it; 0 if there was none, or the vPE is mapped and that has been executed
  */
 struct hyp_vpe_map {
 	enum hyp_vpe_state	state;
@@ -82,7 +81,7 @@ struct hyp_vpes {
 /**
  * vpe_map_is_settled - check that an ITS has executed the last VMAPP or VMOVP of a vPE
  * @map: the vPE on that ITS
- * @its: the ITS, which is a GICv4.1 one
+ * @its: the ITS
  *
  * What has been seen is kept: it can't be lost with a queue any more.
  *
