@@ -3,7 +3,7 @@
  * A host that does anything, in any order: the fuzzer's input is its program.
  *
  * The models look at each access. When the program is over the host becomes a good one:
- * it restarts the ITS as a driver does on resume, unmaps all devices, and must find an ITS
+ * it restarts each ITS as a driver does on resume, unmaps all devices, and must find an ITS
  * that works and have all its memory back. Redistributors that lost power work again, too.
  */
 
@@ -88,7 +88,9 @@ enum vpe_op {
 
 static const u8 *input, *input_end;
 
-static struct host_its *its;
+/* One ITS, or two if there are vPEs. Commands are for @its: only what is about vPEs changes it. */
+static struct host_its *itss[2], *its;
+static unsigned int nr_itss;
 static phys_addr_t blocks, el2_page;
 static u64 devices[NR_DEVICES];
 static phys_addr_t vprops[NR_VPROPS];
@@ -110,6 +112,9 @@ static struct {
 
 /* The queue is handed over with a few commands to go before its end. */
 static bool near_end;
+
+/* GICv4.1: a second ITS has the table of vPEs of the first. */
+static bool shares;
 
 /* Set by the environment: print what the program does */
 static bool verbose;
@@ -268,13 +273,13 @@ static void ring(void)
 	its_ring(its);
 }
 
-static bool is_idle(void)
+static bool is_idle(const struct host_its *its)
 {
 	return its->model->creadr == its->model->cwriter;
 }
 
 /* Is there something that EL2 has not seen executed, and never will if the queue begins anew? */
-static bool would_lose(void)
+static bool would_lose(const struct host_its *its)
 {
 	const struct hyp_its *el2 = el2_its(its->id);
 
@@ -284,7 +289,7 @@ static bool would_lose(void)
 static void write_register(u64 offset, u64 val, unsigned int size)
 {
 	if (ALIGN_DOWN(offset, 8) == GITS_CBASER)
-		lost |= would_lose();
+		lost |= would_lose(its);
 
 	say("write %llx to 0x%llx, %u bytes\n", (unsigned long long)val,
 	    (unsigned long long)offset, size);
@@ -375,9 +380,9 @@ static void do_trusted(void)
 /* GICv4.1: the table of vPEs that the ITS has */
 static u64 vpropbaser_v4_1(void)
 {
-	u64 baser = its->model->baser[BASER_VPES];
+	u64 baser = itss[0]->model->baser[BASER_VPES];
 
-	return GICR_VPROPBASER_4_1_VALID | its->tables[BASER_VPES] |
+	return GICR_VPROPBASER_4_1_VALID | itss[0]->tables[BASER_VPES] |
 	       (baser & GITS_BASER_INDIRECT ? GICR_VPROPBASER_4_1_INDIRECT : 0) |
 	       FIELD_PREP(GICR_VPROPBASER_4_1_PAGE_SIZE,
 			  FIELD_GET(GITS_BASER_PAGE_SIZE_MASK, baser)) |
@@ -657,12 +662,15 @@ static struct cmd get_vcmd(void)
 
 static void prepare_vpe(u64 id, phys_addr_t vpt, phys_addr_t vprop)
 {
+	unsigned int i;
 	int ret;
 
-	if (its->cfg.vpes.indirect && id < BIT(16) && get8() & 1)
-		its_stage_level1_entry(its, BASER_VPES, id,
-				       (blocks + get8() % NR_BLOCKS * BLOCK_SIZE) |
-				       GITS_BASER_VALID);
+	for (i = 0; i < nr_itss; i++) {
+		if (itss[i]->cfg.vpes.indirect && id < BIT(16) && get8() & 1)
+			its_stage_level1_entry(itss[i], BASER_VPES, id,
+					       (blocks + get8() % NR_BLOCKS * BLOCK_SIZE) |
+					       GITS_BASER_VALID);
+	}
 	ret = __pkvm_vpe_prepare(id, vpt, vprop);
 	if (!ret)
 		vpes_prepared[id / 64] |= BIT_ULL(id % 64);
@@ -734,8 +742,10 @@ static void do_vpe_op(u8 choice)
 		return;
 	}
 
-	rdist = gic.rdist[get8() % gic.desc.nr_rdists];
-	say("vPE op %d\n", op);
+	nr = get8();
+	rdist = gic.rdist[nr % gic.desc.nr_rdists];
+	its = itss[nr >> 7 & (nr_itss - 1)];
+	say("vPE op %d, ITS %d\n", op, its->id);
 	switch (op) {
 	case VPE_PREPARE:
 		id = get_vpeid();
@@ -833,7 +843,7 @@ static void wait_answered(struct rdist_model *rdist)
 /* No vPE is in use any more: all memory comes back. */
 static void check_vpes(void)
 {
-	unsigned int i;
+	unsigned int i, nr;
 	u64 id;
 
 	for (i = 0; gic_confined && i < gic.desc.nr_rdists; i++) {
@@ -856,7 +866,10 @@ static void check_vpes(void)
 			if (!vpe_get(id))
 				continue;
 
-			unmap_vpe(id);
+			for (nr = 0; nr < nr_itss; nr++) {
+				its = itss[nr];
+				unmap_vpe(id);
+			}
 			if (__pkvm_vpe_reclaim(id) && !lost)
 				mem_fail("the memory of vPE %llx leaked", (unsigned long long)id);
 		}
@@ -959,7 +972,8 @@ static void do_op(void)
 		break;
 	case OP_POWER:
 		/* What has been executed and not been released is lost to EL2, too. */
-		loses = !is_idle() || would_lose();
+		for (loses = false, nr = 0; nr < nr_itss; nr++)
+			loses |= !is_idle(itss[nr]) || would_lose(itss[nr]);
 
 		/* EL2 won't have a running ITS lose power: see what comes of it nevertheless. */
 		suspended = pkvm_its_suspend(HOST_CPU(0));
@@ -973,7 +987,7 @@ static void do_op(void)
 					 (its->cfg.queue_pages * SZ_4K));
 		} else if (choice / NR_OPS & 1) {
 			/* It may go through commands again that can be executed once only. */
-			lost |= would_lose();
+			lost |= would_lose(its);
 			its_model_power_cycle(its->model);
 		} else {
 			its_model_power_off(its->model);
@@ -1028,6 +1042,8 @@ static void get_config(struct machine_config *cfg)
 		cfg->its.vpes = ITS_GICV4_0;
 	}
 	cfg->collections.indirect = false;
+	nr_itss = cfg->its.vpes != ITS_NO_VPES && collections & 0x20 ? 2 : 1;
+	shares = cfg->its.vpes == ITS_GICV4_1 && collections & 8;
 	cfg->vpes = cfg->devices;
 	cfg->its.dev_bits = dev_bits[kind % 4];
 	cfg->its.nc = kind & 4;
@@ -1128,15 +1144,10 @@ static void restart(void)
 		mem_fail("the ITS cannot be restarted");
 }
 
-static void check_end(u64 errors)
+static void check_devices(void)
 {
 	const struct hyp_its_device *device;
-	u64 accepted, id, event, owned, held;
-	struct cmd sync;
-
-	check_gic();
-	restart();
-	check_vpes();
+	u64 id, event;
 
 	/* Whatever is mapped or prepared, with the events that are mapped */
 	for (id = 0; ; id++) {
@@ -1165,19 +1176,38 @@ static void check_end(u64 errors)
 		if (its_reclaim(its, id) && !lost)
 			mem_fail("the memory of device %llx leaked", (unsigned long long)id);
 	}
+}
 
-	accepted = its_stat(its, PKVM_ITS_ACCEPTED);
-	sync = cmd_sync(its_model_rdbase(its->model, 0));
-	stage(sync);
-	ring();
-	if (its_stat(its, PKVM_ITS_ACCEPTED) != accepted + 1 || !is_idle())
-		mem_fail("the ITS does not work any more");
+static void check_end(const u64 *errors)
+{
+	u64 accepted, owned, held;
+	unsigned int i;
 
-	if (!lost && its->model->errors != errors + its->model->excused)
-		mem_fail("a command that EL2 let through was an error to the ITS");
+	check_gic();
+	for (i = 0; i < nr_itss; i++) {
+		its = itss[i];
+		restart();
+	}
+	check_vpes();
+
+	for (i = 0; i < nr_itss; i++) {
+		its = itss[i];
+		check_devices();
+
+		accepted = its_stat(its, PKVM_ITS_ACCEPTED);
+		stage(cmd_sync(its_model_rdbase(its->model, 0)));
+		ring();
+		if (its_stat(its, PKVM_ITS_ACCEPTED) != accepted + 1 || !is_idle(its))
+			mem_fail("the ITS does not work any more");
+
+		if (!lost && its->model->errors != errors[i] + its->model->excused)
+			mem_fail("a command that EL2 let through was an error to the ITS");
+	}
 
 	owned = mem_count(MEM_ITS) + mem_count(MEM_EL2) - 1;
-	held = its_stat(its, PKVM_ITS_HELD_PAGES) + __pkvm_rdists_stat(PKVM_RDISTS_HELD_PAGES);
+	held = __pkvm_rdists_stat(PKVM_RDISTS_HELD_PAGES);
+	for (i = 0; i < nr_itss; i++)
+		held += its_stat(itss[i], PKVM_ITS_HELD_PAGES);
 	if (held != owned)
 		mem_fail("%llu pages are counted as held, not %llu", (unsigned long long)held,
 			 (unsigned long long)owned);
@@ -1210,8 +1240,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct machine_config cfg;
+	u64 errors[2];
 	unsigned int ops;
-	u64 errors;
 
 	input = data;
 	input_end = data + size;
@@ -1230,6 +1260,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	mem_give_el2(el2_page);
 	mem_give_guest(blocks + BLOCK_SIZE + PAGE_SIZE);
 	its = its_start(&cfg);
+	itss[0] = its;
 	if (near_end) {
 		its->next = its_nr_slots(its) - 16;
 		its->model->creadr = its->next * CMD_SIZE;
@@ -1245,13 +1276,21 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	}
 
 	nr_confined++;
+	if (nr_itss > 1) {
+		cfg.shares = shares;
+		cfg.ctlr = GITS_CTLR_ENABLE | 6U << GITS_CTLR_ITS_NUMBER_SHIFT;
+		itss[1] = its_up(&cfg);
+	}
+
 	for (ops = 0; ops < NR_VPROPS && cfg.its.vpes != ITS_NO_VPES; ops++)
 		vprops[ops] = its_alloc_vprop();
-	errors = its->model->errors;
+	for (ops = 0; ops < nr_itss; ops++)
+		errors[ops] = itss[ops]->model->errors;
 	for (ops = 0; ops < MAX_OPS && input < input_end; ops++)
 		do_op();
 
-	nr_accepted += its_stat(its, PKVM_ITS_ACCEPTED);
+	for (ops = 0; ops < nr_itss; ops++)
+		nr_accepted += its_stat(itss[ops], PKVM_ITS_ACCEPTED);
 	check_end(errors);
 
 	return 0;

@@ -139,8 +139,8 @@ void its_stage_level1_entry(struct host_its *its, unsigned int baser, u64 id, u6
 /* What is counted as held is what EL2 owns. */
 void its_check_held(struct host_its *its);
 
-/* Where the redistributors of most machines are, behind the frames of one ITS */
-#define GIC_RD_BASE	0x80a0000ULL
+/* Where the redistributors of most machines are, behind the frames of two ITSs */
+#define GIC_RD_BASE	0x80c0000ULL
 
 /* What the driver writes to the base registers, with the addresses */
 #define GIC_LPI_BITS	16
