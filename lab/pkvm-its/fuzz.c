@@ -977,6 +977,8 @@ static void do_op(void)
 
 		/* EL2 won't have a running ITS lose power: see what comes of it nevertheless. */
 		suspended = pkvm_its_suspend(HOST_CPU(0));
+		/* If it is denied, ITSs before the one that is busy have begun anew. */
+		lost |= !suspended && loses && nr_itss > 1;
 		if (!suspended && !(choice / NR_OPS & 2))
 			break;
 

@@ -692,6 +692,7 @@ void its_model_write(struct its_model *its, u64 offset, u64 val, unsigned int si
 /* What it kept in registers is gone. */
 void its_model_power_off(struct its_model *its)
 {
+	vpe_model_table(its);
 	its->ctlr = 0;
 	its->unquiet = 0;
 	its->cbaser = 0;

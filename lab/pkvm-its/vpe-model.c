@@ -196,7 +196,8 @@ static void check_header(phys_addr_t vpt)
  * vPEs
  */
 
-static u64 vpe_table(struct its_model *its)
+/* What GITS_BASER<n> was last, for the table of vPEs: an ITS that loses power keeps its vPEs. */
+u64 vpe_model_table(struct its_model *its)
 {
 	u64 baser = find_baser(its, GITS_BASER_TYPE_VCPU);
 
@@ -213,7 +214,7 @@ static struct its_model *table_of(struct its_model *its)
 	unsigned int i;
 
 	for (i = 0; is_v4_1(its) && (other = its_model_get(i)); i++) {
-		if (vpe_table(other) == vpe_table(its))
+		if (vpe_model_table(other) == vpe_model_table(its))
 			return other;
 	}
 
@@ -261,7 +262,7 @@ static bool is_mapped(struct its_model *its, u32 vpeid)
 	struct its_token *token;
 	phys_addr_t where;
 
-	return read_vpe(its, vpe_table(its), vpeid, &token, &where) && token;
+	return read_vpe(its, vpe_model_table(its), vpeid, &token, &where) && token;
 }
 
 /* The redistributor at an RDbase */
@@ -306,7 +307,7 @@ static struct vpe *rdist_vpe(const struct rdist_model *rdist)
 		mem_fail("vPE %u becomes resident without a table of vPEs", vpeid);
 
 	for (i = 0; (its = its_model_get(i)); i++) {
-		baser = vpe_table(its);
+		baser = vpe_model_table(its);
 		if (!baser || table_address(baser) != table)
 			continue;
 

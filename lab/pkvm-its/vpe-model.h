@@ -21,6 +21,7 @@ void vpe_model_reset(void);
 
 /* For the ITS */
 u64 vpe_model_typer(const struct its_model *its);
+u64 vpe_model_table(struct its_model *its);
 bool vpe_model_has_command(struct its_model *its, u32 nr);
 bool vpe_model_execute(struct its_model *its, const u64 *cmd);
 bool vpe_model_event(struct its_model *its, u32 nr, const struct its_token *ite);

@@ -608,7 +608,7 @@ static void b13_lost(void)
 	EXPECT(!load(rdists[0]));
 }
 
-/* A VMOVP does not make up for a VMAPP that was lost, nor does another VMAPP: Alloc would be wrong. */
+/* Neither a VMOVP nor another VMAPP makes up for one that was lost: Alloc would be wrong. */
 static void b13_lost_moved(void)
 {
 	up();
