@@ -375,7 +375,7 @@ void __init pkvm_its_start_deprivilege(void)
 	}
 
 	ret = its_start_deprivilege(&pkvm_its_ops);
-	/* A GICv5 also has tables in memory (IRS_IST_BASER, IRS_VMT_BASER). EL2 owns none of them. */
+	/* The tables of a GICv5 (IRS_IST_BASER, IRS_VMT_BASER) are in memory. EL2 owns none. */
 	if (!ret && cpus_have_cap(ARM64_HAS_GICV5_CPUIF)) {
 		kvm_err("GICv5 is not confined: its host can reach any memory\n");
 		ret = -EOPNOTSUPP;
