@@ -226,6 +226,13 @@ phys_addr_t test_victim(enum mem_owner owner)
 	return phys;
 }
 
+void test_restart(struct host_its *its)
+{
+	its_write(its, GITS_CBASER, 0, 8);
+	its->next = 0;
+	its_write(its, GITS_CTLR, GITS_CTLR_ENABLE, 4);
+}
+
 phys_addr_t test_turn_on(phys_addr_t vprop, u32 vintid)
 {
 	u8 on = PROP_ON;

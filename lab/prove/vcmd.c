@@ -7,8 +7,9 @@
  * command; the tables are those of the vPE, and PTZ is clear; Alloc is set if no other ITS has
  * the vPE mapped, and only then; RDbases are known, EventID, vINTID and doorbells in range; a
  * vPE is not mapped twice, nor away from where it is resident, and is unmapped only if it is
- * resident nowhere; no VMAPP or VMOVP takes the place of one that may be lost; on a GICv4.1 no
- * ITS gets one that another has not caught up with; what is refused changes nothing.
+ * resident nowhere; no VMAPP or VMOVP takes the place of one that may be lost; no ITS gets a
+ * VMOVP for all of them, or a VMAPP of GICv4.1, that another has not caught up with; what is
+ * refused changes nothing.
  *
  * Assumed, and why that holds:
  *  - the vPE is prepared: its tables are aligned and below 2^52, and have room for the LPIs of
@@ -347,7 +348,8 @@ void prove_vcmd(void)
 	case 0x22:
 		prove(map_was.state == HYP_VPE_MAPPED && map->state == HYP_VPE_MAPPED,
 		      "only what is mapped gets moved");
-		prove(!v4_1 || !pending, "no VMOVP before another ITS has caught up");
+		prove(!(its.typer & GITS_TYPER_VMOVP) || !pending,
+		      "no VMOVP for all ITSs before another has caught up");
 		prove(map->rdbase == rdbase && map->at == its.nr_committed, "the move is noted");
 		prove(!v4_1 || !(out[2] & VALID) || is_doorbell(out[3] & LOW),
 		      "the default doorbell is in range");

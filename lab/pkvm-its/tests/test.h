@@ -142,6 +142,8 @@ phys_addr_t test_victim(enum mem_owner owner);
 
 /* Enables a vINTID in a virtual property table, and returns the table. */
 phys_addr_t test_turn_on(phys_addr_t vprop, u32 vintid);
+/* The host drops the queue of an ITS that is disabled, and begins a new one. */
+void test_restart(struct host_its *its);
 
 u64 test_read_vpendbaser(struct rdist_model *rdist);
 void test_wait_clean(struct rdist_model *rdist);

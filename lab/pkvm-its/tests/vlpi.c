@@ -749,6 +749,22 @@ static void load_pending(void)
 	put(rdists[1]);
 }
 
+/* With GITS_TYPER.VMOVP, the second of two moves is not accepted before the first is executed. */
+static void moves_in_order(void)
+{
+	struct host_its *other = start_second(true);
+
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_vmovp(VPE, rdbase(1), 0));
+	its_ring(its);
+	REFUSE(other, PKVM_ITS_REFUSED_VPE_PENDING, cmd_vmovp(VPE, rdbase(2), 0));
+	EXPECT(!load(rdists[1]));
+	its_model_step(its->model, 1);
+	ACCEPT(other, cmd_vmovp(VPE, rdbase(2), 0));
+	EXPECT(load(rdists[2]));
+	put(rdists[2]);
+}
+
 /* If that was lost, it never does, and no other command makes up for it. */
 static void load_lost(void)
 {
@@ -759,9 +775,7 @@ static void load_lost(void)
 	its_stage(its, cmd_vmovp(VPE, rdbase(1), BIT(5)));
 	its_ring(its);
 	its_write(its, GITS_CTLR, 0, 4);
-	its_write(its, GITS_CBASER, 0, 8);
-	its->next = 0;
-	its_write(its, GITS_CTLR, GITS_CTLR_ENABLE, 4);
+	test_restart(its);
 	its->model->pace = ITS_AT_ONCE;
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_vmovp(VPE, rdbase(1), BIT(5)));
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, cmd_vunmapp(VPE));
@@ -1302,6 +1316,7 @@ const struct test vlpi_tests[] = {
 	TEST(idai),
 	TEST(idai_reclaim),
 	TEST(lost),
+	TEST(moves_in_order),
 	TEST(load_pending),
 	TEST(load_lost),
 	TEST(lost_power),

@@ -405,21 +405,14 @@ static void lost_power(void)
 	EXPECT(!write_vlpi(rdists[0], GICR_VPROPBASER, committed));
 }
 
-static void restart(struct host_its *its)
-{
-	its_write(its, GITS_CBASER, 0, 8);
-	its->next = 0;
-	its_write(its, GITS_CTLR, GITS_CTLR_ENABLE, 4);
-}
-
 static void suspend(void)
 {
 	its_write(its, GITS_CTLR, 0, 4);
 	its_write(second, GITS_CTLR, 0, 4);
 	EXPECT(pkvm_its_suspend(HOST_CPU(0)));
 	pkvm_its_resume(HOST_CPU(0));
-	restart(its);
-	restart(second);
+	test_restart(its);
+	test_restart(second);
 }
 
 /* A vPE that has not been resident before the system is suspended can be so afterwards. */
@@ -599,7 +592,7 @@ static void b13_lost(void)
 	its_ring(its);
 	its_write(its, GITS_CTLR, 0, 4);
 	REFUSE(second, PKVM_ITS_REFUSED_VPE_PENDING, vmapp(VPE, 0, vpt, false));
-	restart(its);
+	test_restart(its);
 	REFUSE(second, PKVM_ITS_REFUSED_VPE_PENDING, vmapp(VPE, 0, vpt, false));
 	EXPECT(!load(rdists[0]));
 	its->model->pace = ITS_AT_ONCE;
@@ -618,7 +611,7 @@ static void b13_lost_moved(void)
 	its_stage(its, vmapp(VPE, 1, vpt, false));
 	its_ring(its);
 	its_write(its, GITS_CTLR, 0, 4);
-	restart(its);
+	test_restart(its);
 	its->model->pace = ITS_AT_ONCE;
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, vmovp(VPE, 1));
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, vunmapp(VPE, false));
@@ -650,7 +643,7 @@ static void b13_lost_move(void)
 	its_stage(its, vmovp(VPE, 1));
 	its_ring(its);
 	its_write(its, GITS_CTLR, 0, 4);
-	restart(its);
+	test_restart(its);
 	its->model->pace = ITS_AT_ONCE;
 	REFUSE(its, PKVM_ITS_REFUSED_NOT_PREPARED, vunmapp(VPE, false));
 	REFUSE(second, PKVM_ITS_REFUSED_VPE_PENDING, vunmapp(VPE, false));
@@ -695,7 +688,7 @@ static void b13_rounds(void)
 
 	up();
 	its_write(its, GITS_CTLR, 0, 4);
-	restart(its);
+	test_restart(its);
 	vpt = prepare(VPE);
 	for (i = 0; i < its_nr_slots(its) + 10; i++) {
 		ACCEPT(its, vmapp(VPE, 0, vpt, true));

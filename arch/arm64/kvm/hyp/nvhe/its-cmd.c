@@ -314,10 +314,10 @@ static enum pkvm_its_verdict check_doorbell(const struct hyp_its *its, u64 intid
 }
 
 /*
- * With GICv4.1, Alloc in VMAPP depends on whether any other ITS has the vPE mapped, and
- * redistributors find its tables by what the ITSs have written to the table of vPEs. The
- * queues of several ITSs keep no order: no command for a vPE is accepted until what others
- * got before it has been executed.
+ * The queues of several ITSs keep no order: a VMOVP for all of them is not accepted until what
+ * the others got for the vPE before has been executed. With GICv4.1 no VMAPP is, either: Alloc
+ * depends on whether any other ITS has the vPE mapped, and redistributors find its tables by what
+ * the ITSs have written to the table of vPEs.
  */
 static bool vpe_is_pending_elsewhere(const struct hyp_its *its, struct hyp_vpe *vpe)
 {
@@ -587,7 +587,7 @@ static enum pkvm_its_verdict move_vpe(const struct hyp_its *its, struct hyp_vpe 
 		return PKVM_ITS_ACCEPTED;
 	}
 
-	if (its_is_v4_1(its) && vpe_is_pending_elsewhere(its, vpe))
+	if (vpe_is_pending_elsewhere(its, vpe))
 		return PKVM_ITS_REFUSED_VPE_PENDING;
 
 	for (id = 0; id < PKVM_ITS_MAX; id++)

@@ -536,7 +536,7 @@ static void its_write_cwriter(struct hyp_its *its)
  * Registers
  */
 
-/* Is an ITS disabled, and has it stopped? @base is its control frame. */
+/* Is the ITS with this control frame disabled, and has it stopped (IHI 0069, GITS_CTLR)? */
 bool its_is_quiescent(void __iomem *base)
 {
 	u32 ctlr = readl_relaxed(base + GITS_CTLR);
@@ -544,7 +544,7 @@ bool its_is_quiescent(void __iomem *base)
 	return (ctlr & (GITS_CTLR_ENABLE | GITS_CTLR_QUIESCENT)) == GITS_CTLR_QUIESCENT;
 }
 
-/* Does the hardware use the memory that EL2 has for it? */
+/* Do GITS_CBASER and GITS_BASER<n> have the committed values? */
 bool its_bases_match(struct hyp_its *its)
 {
 	int i;
