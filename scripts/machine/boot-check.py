@@ -31,7 +31,7 @@ COMMANDS = [
     ("-x blk,edu,blk", {}, "id=blk1 -device virtio-blk-pci,drive=blk1"),
     ("-x bridge", {}, "id=bridged1 -device virtio-blk-pci,drive=bridged1,bus=bridge0,addr=2.0"),
     ("-c -x smmu", {}, "its=on,iommu=smmuv3,dtb-randomness=off -cpu max,pauth-impdef=on,cntfrq=1000000000 "),
-    ("-cs -x sriov", {}, "sriov_vi_flexible=1 -accel tcg,thread=single -icount shift=0,sleep=off -seed 1 "),
+    ("-c -x sriov,single", {}, "sriov_vi_flexible=1 -accel tcg,thread=single -icount shift=0,sleep=off -seed 1 "),
 ]
 PANIC = "echo '[    1.000000] Kernel panic - not syncing: x'; "
 GOOD = "echo 0 >share/status; "

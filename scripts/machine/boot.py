@@ -5,13 +5,13 @@
   -i  interactive: console and monitor on this terminal, no log and no deadline
   -c  time is a count: one nanosecond an instruction, one tick of the counter, and the same in each boot of a kernel.
       DIR/files is added to the initramfs and /job runs from there; the share is only for what comes out
-  -s  all CPUs take turns in one thread of QEMU. With more, QEMU 7.2 may go on with old code, if it is in the
-      middle of translating what another CPU patches
   -d  seconds until the boot is ended (120)
   -x  comma separated: edu, nvme (2048 MSI-X vectors; 128 on the debug kernel), sriov (an NVMe controller with a
-      virtual function), igb (where QEMU has it), blk, bridge (two disks with one DeviceID), smmu; efi (firmware boots
-      the kernel and describes the machine with ACPI), noncoherent (GIC and ITS access memory past the caches),
-      qemu-VERSION (as QEMU=VERSION)
+      virtual function), igb (where QEMU has it), blk, bridge (two disks with one DeviceID), smmu; single (all CPUs take
+      turns in one thread of QEMU: with more, QEMU 7.2 may go on with old code, if it is in the middle of translating
+      what another CPU patches, which KVM has it do for the first VM and for the last); efi (firmware boots the kernel
+      and describes the machine with ACPI), noncoherent (GIC and ITS access memory past the caches), qemu-VERSION (as
+      QEMU=VERSION)
   -a  more kernel arguments (APPEND= comes after them)
 
 DIR gets console.log and, from the guest, share/status; if the deadline passed, cpus and registers as well. The exit
@@ -133,6 +133,7 @@ DEVICES = {
         "-device", "pcie-pci-bridge,id=bridge0", *disk("bridged0", ",bus=bridge0,addr=1.0"),
         *disk("bridged1", ",bus=bridge0,addr=2.0")],
     "smmu": smmu,
+    "single": lambda machine, n: ["-accel", "tcg,thread=single"],
 }
 # What changes the machine as a whole, once and when all else is known
 WHOLE = {"efi": efi, "noncoherent": noncoherent}
@@ -176,8 +177,6 @@ def command(args):
             die("unknown device " + d, "known are %s and qemu-VERSION" % ", ".join([*DEVICES, *WHOLE]), EX_USAGE)
         more += DEVICES[d](machine, seen[d]) if d in DEVICES else []
         seen[d] += 1
-    if args.single:
-        more += ["-accel", "tcg,thread=single"]
     if args.count:
         more += counted(machine)
     for d in WHOLE:
@@ -321,9 +320,9 @@ def verdict(args, status, late):
 
 
 def parse(words=None):
-    parser = argparse.ArgumentParser(prog="boot", usage="boot [-i] [-c|-s] [-d SECONDS] [-x DEVICES] [-a ARGUMENTS] DIR",
+    parser = argparse.ArgumentParser(prog="boot", usage="boot [-i] [-c] [-d SECONDS] [-x DEVICES] [-a ARGUMENTS] DIR",
                                      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for flag, name in ("-i", "interactive"), ("-c", "count"), ("-s", "single"):
+    for flag, name in ("-i", "interactive"), ("-c", "count"):
         parser.add_argument(flag, dest=name, action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("-d", dest="deadline", type=int, default=120, help=argparse.SUPPRESS)
     for option, name in ("-x", "devices"), ("-a", "arguments"):

@@ -164,8 +164,8 @@ class Setup:
             f.writelines("\t".join((r.key, r.deadline, r.devices, r.program, r.arguments)) + "\n" for r in rows)
         devices = {d for r in rows for d in r.devices.split(",")} - {"-"}
         append = self.append + (" vfio_pci.enable_sriov=1" if devices else "")
-        command = [os.path.join(HERE, "../machine/boot"), "-s", "-d", str(sum(int(r.deadline) for r in rows) + 60),
-                   "-x", ",".join(sorted(devices) + ["smmu"] * bool(devices)), "-a", append.strip(), where]
+        command = [os.path.join(HERE, "../machine/boot"), "-d", str(sum(int(r.deadline) for r in rows) + 60),
+                   "-x", ",".join(["single", *sorted(devices)] + ["smmu"] * bool(devices)), "-a", append.strip(), where]
         image, start = self.args.base if self.name == "base" else self.args.series, time.monotonic()
         with open(os.path.join(where, "boot.log"), "w") as log:
             code = subprocess.call(command, env={**os.environ, "KERNEL_IMAGE": image}, stdout=log, stderr=log,
