@@ -283,10 +283,11 @@ static int its_try_activate(struct its_node *its, const struct its_staging_ops *
  * From the activation on, the hypervisor has seen all commands that map events and unmap
  * them: what is mapped now is what it has to know.
  */
-static void its_staging_adopt_events(struct its_node *its)
+static int its_staging_adopt_events(struct its_node *its)
 {
 	const struct its_staging *staging = &its->staging;
 	struct its_device *its_dev;
+	int ret = 0;
 	u32 event;
 
 	list_for_each_entry(its_dev, &its->its_device_list, entry) {
@@ -294,10 +295,14 @@ static void its_staging_adopt_events(struct its_node *its)
 			guard(raw_spinlock_irqsave)(&its->lock);
 
 			if (test_bit(event, its_dev->mapped_events))
-				WARN_ON_ONCE(staging->ops->adopt_event(staging->id,
-								       its_dev->device_id, event));
+				ret = staging->ops->adopt_event(staging->id, its_dev->device_id,
+								event);
+			if (ret)
+				return ret;
 		}
 	}
+
+	return 0;
 }
 
 static int its_staging_activate(struct its_node *its, const struct its_staging_ops *ops)
@@ -306,9 +311,6 @@ static int its_staging_activate(struct its_node *its, const struct its_staging_o
 
 	while ((ret = its_try_activate(its, ops)) == -ETIMEDOUT && --tries)
 		usleep_range(ITS_DRAIN_SLEEP_US, 2 * ITS_DRAIN_SLEEP_US);
-
-	if (!ret)
-		its_staging_adopt_events(its);
 
 	return ret;
 }
@@ -329,12 +331,18 @@ static int its_staging_hand_over_one(struct its_node *its, const struct its_stag
 	if (ret)
 		goto err_unregister;
 
+	/* Whatever comes of this, the ITS is the hypervisor's by now. */
+	ret = its_staging_adopt_events(its);
+	if (ret)
+		goto err_report;
+
 	return 0;
 
 err_unregister:
 	ops->unregister_its(its->staging.id);
 err_unprepare:
 	its_staging_unprepare(its);
+err_report:
 	pr_err("ITS@%pa: failed to hand it over: %d\n", &its->phys_base, ret);
 
 	return ret;
@@ -401,7 +409,7 @@ int its_staging_prepare_device(struct its_node *its, u32 dev_id, u32 event_bits,
 
 /**
  * its_staging_reclaim_device - get back the memory of a device's ITT
- * @its_dev: the device, after MAPD(V=0) has completed
+ * @its_dev: a device of an ITS that has been handed over, after MAPD(V=0) has completed
  *
  * Context: process context, dev_alloc_lock held.
  * Return: true if the ITT can be freed. If the hypervisor has not seen the hardware execute
@@ -413,9 +421,6 @@ bool its_staging_reclaim_device(struct its_device *its_dev)
 	int ret;
 
 	lockdep_assert_held(&its->dev_alloc_lock);
-
-	if (!its_is_staged(its))
-		return true;
 
 	ret = its->staging.ops->reclaim(its->staging.id, its_dev->device_id);
 	if (ret)

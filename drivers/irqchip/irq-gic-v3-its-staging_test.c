@@ -28,6 +28,7 @@ enum fake_call {
 	FAKE_REGISTER,
 	FAKE_ADOPT,
 	FAKE_ACTIVATE,
+	FAKE_ADOPT_EVENT,
 	FAKE_PREPARE,
 	FAKE_NR_CALLS,
 };
@@ -152,7 +153,7 @@ static int fake_adopt_event(int id, u32 dev_id, u32 event_id)
 {
 	struct fake_its *its = &world->its[id];
 
-	if (!its->active || !raw_spin_is_locked(&its->node.lock) ||
+	if (fake_fails(FAKE_ADOPT_EVENT) || !its->active || !raw_spin_is_locked(&its->node.lock) ||
 	    !mutex_is_locked(&its->node.dev_alloc_lock))
 		return -EINVAL;
 
@@ -514,6 +515,18 @@ static void staging_test_activate_fails(struct kunit *test)
 	fail_each(test, FAKE_ACTIVATE, 1, -EBUSY);
 }
 
+/* The ITS is handed over by then, and stays so. Those behind it are not. */
+static void staging_test_adopt_event_fails(struct kunit *test)
+{
+	world->fail_call = FAKE_ADOPT_EVENT;
+	world->fail_at = 0;
+	KUNIT_EXPECT_EQ(test, fake_hand_over(), -EINVAL);
+	KUNIT_EXPECT_TRUE(test, world->its[0].active);
+	KUNIT_EXPECT_TRUE(test, its_is_staged(&world->its[0].node));
+	KUNIT_EXPECT_EQ(test, world->nr_registered, 1);
+	KUNIT_EXPECT_FALSE(test, its_is_staged(&world->its[1].node));
+}
+
 static void not_drained(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, fake_hand_over(), -ETIMEDOUT);
@@ -576,11 +589,8 @@ static void staging_test_reclaim(struct kunit *test)
 {
 	struct its_device *dev = &world->its[2].devs[0];
 
-	/* Nothing else uses it */
-	world->in_use = true;
-	KUNIT_EXPECT_TRUE(test, fake_reclaim_locked(dev));
-
 	KUNIT_ASSERT_EQ(test, fake_hand_over(), 0);
+	world->in_use = true;
 	KUNIT_EXPECT_FALSE(test, fake_reclaim_locked(dev));
 
 	world->in_use = false;
@@ -619,6 +629,7 @@ static struct kunit_case staging_test_cases[] = {
 	KUNIT_CASE(staging_test_register_fails),
 	KUNIT_CASE(staging_test_adopt_fails),
 	KUNIT_CASE(staging_test_activate_fails),
+	KUNIT_CASE(staging_test_adopt_event_fails),
 	KUNIT_CASE_SLOW(staging_test_not_drained),
 	KUNIT_CASE_SLOW(staging_test_not_posted),
 	KUNIT_CASE(staging_test_prepare),

@@ -61,7 +61,6 @@ enum rdist_op {
 	RDIST_WRITE_TABLE,
 	RDIST_POWER,
 	RDIST_LPI,
-	RDIST_RWP,
 	RDIST_REGISTER,
 	NR_RDIST_OPS,
 };
@@ -496,7 +495,7 @@ static u64 get_rdist_value(void)
 	}
 }
 
-/* As the driver does it when power is back */
+/* As the driver would do it when power is back: it is ignored */
 static void write_tables(struct rdist_model *rdist)
 {
 	unsigned int i;
@@ -560,12 +559,11 @@ static void do_rdist_op(u8 choice)
 			rdist->pendbaser = was.pendbaser;
 		if ((how & 7) == 7)
 			rdist->ctlr = was.ctlr;
+		if (how & 8)
+			rdist->vpropbaser = was.vpropbaser;
 		break;
 	case RDIST_LPI:
 		rdist_model_set_pending(rdist, get_intid());
-		break;
-	case RDIST_RWP:
-		rdist->rwp = get8() % 4;
 		break;
 	default:
 		/* Once is enough: the memory for it does not come back. */
@@ -876,7 +874,7 @@ static void check_vpes(void)
 	}
 }
 
-/* Those that were in use before the hand-over can be used. */
+/* Those that were in use before the hand-over are in use until they lose power. */
 static void check_gic(void)
 {
 	unsigned int i;
@@ -885,9 +883,8 @@ static void check_gic(void)
 	for (i = 0; gic_confined && i < gic.desc.nr_tables; i++) {
 		struct rdist_model *rdist = rdist_model_find(gic.tables[i].rd_base, &offset);
 
-		rdist->rwp = 0;
 		write_tables(rdist);
-		if (!rdist_model_set_pending(rdist, 8192))
+		if ((rdist->ctlr & GICR_CTLR_ENABLE_LPIS) && !rdist_model_set_pending(rdist, 8192))
 			mem_fail("a redistributor does not work any more");
 	}
 }

@@ -99,10 +99,6 @@ static u64 read_reg(struct rdist_model *rdist, u64 offset)
 {
 	switch (offset) {
 	case GICR_CTLR:
-		if (rdist->rwp) {
-			rdist->rwp--;
-			return rdist->ctlr | GICR_CTLR_RWP;
-		}
 		return rdist->ctlr;
 	case GICR_TYPER:
 		return rdist->typer;
@@ -138,29 +134,23 @@ u64 rdist_model_read(struct rdist_model *rdist, u64 offset, unsigned int size)
 	return size == sizeof(u32) ? (u32)(val >> (offset % sizeof(u64) * 8)) : val;
 }
 
+/* Of a redistributor that is confined, only its model changes this, as power does. */
+static void check_unconfined(const struct rdist_model *rdist)
+{
+	if (rdist->confined)
+		mem_fail("a base or EnableLPIs written");
+}
+
 static void write_ctlr(struct rdist_model *rdist, u32 val)
 {
-	if ((val ^ rdist->ctlr) & ~(GICR_CTLR_ENABLE_LPIS | CTLR_DPG | GICR_CTLR_RWP))
-		mem_fail("GICR_CTLR set to 0x%x", val);
-
-	if ((val ^ rdist->ctlr) & GICR_CTLR_ENABLE_LPIS) {
-		if (rdist->rwp)
-			mem_fail("EnableLPIs changed while RWP is set");
-		if (rdist->confined && !(val & GICR_CTLR_ENABLE_LPIS))
-			mem_fail("EnableLPIs cleared");
-		if (rdist->confined && rdist->ptz)
-			mem_fail("table taken for zero");
-		check_tables(rdist);
-	}
-
-	rdist->ctlr = val & ~GICR_CTLR_RWP;
+	check_unconfined(rdist);
+	rdist->ctlr = val;
+	check_tables(rdist);
 }
 
 static void write_base(struct rdist_model *rdist, u64 *base, u64 val)
 {
-	if (rdist->rwp || rdist->ctlr & GICR_CTLR_ENABLE_LPIS)
-		mem_fail("base written while LPIs are enabled");
-
+	check_unconfined(rdist);
 	*base = val & (rdist->addr_mask | ~GENMASK_ULL(51, 12));
 }
 
@@ -172,7 +162,6 @@ static void write_reg(struct rdist_model *rdist, u64 offset, u64 val)
 		break;
 	case GICR_PENDBASER:
 		write_base(rdist, &rdist->pendbaser, val & ~GICR_PENDBASER_PTZ);
-		rdist->ptz = val & GICR_PENDBASER_PTZ;
 		break;
 	case GICR_SETLPIR:
 	case GICR_CLRLPIR:

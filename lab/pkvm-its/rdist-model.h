@@ -20,12 +20,10 @@
  * @typer: GICR_TYPER
  * @pidr2: GICR_PIDR2
  * @ctlr: GICR_CTLR without RWP
- * @rwp: number of reads of GICR_CTLR during which RWP is set
  * @waker: GICR_WAKER
  * @addr_mask: address bits that the base registers keep
  * @propbaser: GICR_PROPBASER
  * @pendbaser: GICR_PENDBASER, without PTZ
- * @ptz: PTZ as it was written
  * @vpropbaser: GICR_VPROPBASER
  * @vpendbaser: GICR_VPENDBASER, without Dirty
  * @vpes: its virtual LPIs
@@ -48,12 +46,10 @@ struct rdist_model {
 	u64		typer;
 	u32		pidr2;
 	u32		ctlr;
-	u32		rwp;
 	u32		waker;
 	u64		addr_mask;
 	u64		propbaser;
 	u64		pendbaser;
-	bool		ptz;
 	u64		vpropbaser;
 	u64		vpendbaser;
 	enum its_vpes	vpes;

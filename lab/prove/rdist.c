@@ -3,12 +3,11 @@
  * rdist.c: any write of the host to the guarded frames of a row of redistributors, with registers
  * that read as anything.
  *
- * Proved: only registers of RD_base of a redistributor of the row that is there are written;
- * GICR_PROPBASER and GICR_PENDBASER only get the committed values, and only while LPIs are disabled
- * and RWP is 0; EnableLPIs is never cleared, and is set only with both bases in place; every other
- * bit of GICR_CTLR and GICR_WAKER stays, but for those that are the host's; LPIs are named within
- * the property table, virtual ones only of a vPE that vpe_ask() has found; a write that has no
- * effect changes nothing but counters, each of which is raised by one.
+ * Proved: only GICR_WAKER, GICR_SETLPIR, GICR_CLRLPIR, GICR_INVLPIR and GICR_INVALLR of a
+ * redistributor of the row that is there are written; of GICR_WAKER, only the bit that is the
+ * host's changes; LPIs are named within the property table, virtual ones only of a vPE that
+ * vpe_ask() has found; a write that has no effect changes nothing but counters, each of which is
+ * raised by one.
  *
  * Assumed, and why that holds:
  *  - the guard passes writes of 4 or 8 bytes that are naturally aligned and in the region
@@ -38,8 +37,7 @@ static struct hyp_rdist row[NR_RDISTS];
 static u32 nr_written, written_to;
 static u64 written_reg, written_val, written_size;
 /* What was read last */
-static u32 read_ctlr, read_waker;
-static u64 read_propbaser, read_pendbaser;
+static u32 read_waker;
 /* What was asked about last, and whether it was there */
 static u64 asked_vpeid;
 static bool vpe_at;
@@ -71,13 +69,9 @@ u64 its_mmio_read(const volatile void *addr, unsigned int size)
 
 	switch (offset % STRIDE) {
 	case GICR_CTLR:
-		return read_ctlr = val;
+		return val;
 	case GICR_WAKER:
 		return read_waker = val;
-	case GICR_PROPBASER:
-		return read_propbaser = val;
-	case GICR_PENDBASER:
-		return read_pendbaser = val;
 	default:
 		prove(false, "no other register is read");
 		return val;
@@ -117,7 +111,6 @@ void prove_rdist_write(void)
 		assume(row[i].base || !row[i].lpis);
 		assume((row[i].propbaser & GICR_PROPBASER_IDBITS_MASK) >= 13 &&
 		       (row[i].propbaser & GICR_PROPBASER_IDBITS_MASK) <= 23);
-		assume(!(row[i].pendbaser & GICR_PENDBASER_PTZ));
 	}
 	row[0].stride = STRIDE;
 	row[0].nr_row = nondet_u32();
@@ -131,8 +124,7 @@ void prove_rdist_write(void)
 
 	rdist = &row[offset / STRIDE < row[0].nr_row ? offset / STRIDE : 0];
 
-	reach(nr_written && written_to == 2 && written_reg == GICR_CTLR);
-	reach(nr_written && written_reg == GICR_PENDBASER && size == 4);
+	reach(nr_written && written_to == 2 && written_reg == GICR_WAKER);
 	reach(nr_written && written_reg == GICR_INVLPIR);
 	reach(nr_written && written_reg == GICR_INVALLR && written_val);
 	reach(!nr_written && offset / STRIDE == 4);
@@ -161,37 +153,10 @@ void prove_rdist_write(void)
 
 	nr_ids = BIT_ULL((rdist->propbaser & GICR_PROPBASER_IDBITS_MASK) + 1);
 	switch (written_reg) {
-	case GICR_CTLR:
-		prove(written_size == 4, "GICR_CTLR has 32 bits");
-		prove(!((written_val ^ read_ctlr) & ~(GENMASK(26, 24) | GICR_CTLR_ENABLE_LPIS)),
-		      "of GICR_CTLR, only DPG and EnableLPIs change");
-		prove(!(read_ctlr & GICR_CTLR_ENABLE_LPIS) || (written_val & GICR_CTLR_ENABLE_LPIS),
-		      "EnableLPIs is not cleared");
-		prove(!(written_val & GICR_CTLR_ENABLE_LPIS) ||
-		      (rdist->lpis && read_propbaser == rdist->propbaser &&
-		       (read_pendbaser & ~GICR_PENDBASER_PTZ) == rdist->pendbaser),
-		      "EnableLPIs takes both bases in place");
-		prove(!(written_val & GICR_CTLR_ENABLE_LPIS) ||
-		      (read_ctlr & GICR_CTLR_ENABLE_LPIS) ||
-		      !(read_ctlr & GICR_CTLR_RWP), "EnableLPIs is not set while RWP is");
-		break;
 	case GICR_WAKER:
 		prove(written_size == 4 &&
 		      !((written_val ^ read_waker) & ~GICR_WAKER_ProcessorSleep),
 		      "of GICR_WAKER, only ProcessorSleep changes");
-		break;
-	case GICR_PROPBASER:
-		prove(rdist->lpis && written_val == rdist->propbaser && written_size == 8,
-		      "GICR_PROPBASER gets the committed value");
-		prove(!(read_ctlr & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)),
-		      "... while LPIs are disabled and RWP is 0");
-		break;
-	case GICR_PENDBASER:
-		prove(rdist->lpis && written_val == rdist->pendbaser && written_size == 8 &&
-		      !(written_val & GICR_PENDBASER_PTZ),
-		      "GICR_PENDBASER gets the committed value");
-		prove(!(read_ctlr & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)),
-		      "... while LPIs are disabled and RWP is 0");
 		break;
 	case GICR_SETLPIR:
 	case GICR_CLRLPIR:

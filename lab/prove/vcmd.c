@@ -299,7 +299,8 @@ void prove_vcmd(void)
 
 	switch (nr) {
 	case 0x29:
-		prove(!v4_1 || !pending, "no VMAPP before another ITS has caught up");
+		prove(!(its.typer & GITS_TYPER_VMOVP) || !pending,
+		      "no VMAPP before another ITS has caught up");
 		prove(!v4_1 || !(out[0] & BIT_ULL(8)) == (elsewhere_was.state == HYP_VPE_MAPPED),
 		      "Alloc is set for the first VMAPP of a vPE, and the last");
 		prove((out[2] & VALID) == (in[2] & VALID), "VMAPP does what the host wants");

@@ -5,7 +5,7 @@
  * Reports that have their tests elsewhere: base registers that keep 32 bits (RK356x) in
  * machines.keeps_32_bits and rdist.base_keeps_32_bits; a GIC that does not snoop (RK3588,
  * i.MX95) in machines.page_size_not_snooping and mapd.forged_contents_not_coherent; registers
- * that are lost with power, or restored by firmware, in rdist.power_cycle and reg.replay_*;
+ * that are lost with power, or restored by firmware, in rdist.tables and reg.replay_*;
  * DeviceIDs and entry sizes that a quirk changes (Cavium, QDF2400, Synquacer) in
  * handover.quirk_*.
  */
@@ -90,42 +90,8 @@ static void quiescence_takes_time(void)
 	ACCEPT(its, cmd_sync(its_model_rdbase(its->model, 0)));
 }
 
-/* A redistributor takes its time to forget its tables: nothing of them changes until then. */
-static void rwp_takes_time(void)
-{
-	struct rdist_model *rdist;
-	unsigned int polls = 0;
-	u64 prop, pend;
-
-	gic_add_region(GIC_RD_BASE, 2, GICR_TYPER_PLPIS, 0);
-	rdist = gic.rdist[1];
-	gic_enable(rdist);
-	EXPECT(!gic_hand_over());
-	prop = rdist->propbaser;
-	pend = rdist->pendbaser;
-	rdist_model_power_cycle(rdist);
-
-	/* One read of GICR_CTLR a write: EL2 does not wait. */
-	rdist->rwp = 100;
-	EXPECT(gic_write(rdist, GICR_PROPBASER, prop, 8));
-	EXPECT(gic_write(rdist, GICR_PENDBASER, pend, 8));
-	EXPECT(gic_write(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
-	EXPECT_EQ(rdist->rwp, 97);
-	EXPECT(!rdist->propbaser && !rdist->pendbaser && !rdist->ctlr);
-
-	while (rdist_model_read(rdist, GICR_CTLR, 4) & GICR_CTLR_RWP)
-		polls++;
-	EXPECT_EQ(polls, 97);
-
-	EXPECT(gic_write(rdist, GICR_PROPBASER, prop, 8));
-	EXPECT(gic_write(rdist, GICR_PENDBASER, pend, 8));
-	EXPECT(gic_write(rdist, GICR_CTLR, GICR_CTLR_ENABLE_LPIS, 4));
-	EXPECT(rdist_model_set_pending(rdist, 8192));
-}
-
 const struct test field_tests[] = {
 	TEST(sixteen_itss_one_fails),
 	TEST(quiescence_takes_time),
-	TEST(rwp_takes_time),
 	{}
 };

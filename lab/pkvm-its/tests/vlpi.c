@@ -674,19 +674,30 @@ static void idai_reclaim(void)
 	EXPECT(rdists[0]->vpendbaser & GICR_VPENDBASER_IDAI);
 }
 
-/* A redistributor that lost power gets IDbits again, with no address, and takes vLPIs. */
+/* A redistributor that lost power can't say whether its part of the table is valid. */
 static void lost_power(void)
 {
+	phys_addr_t other;
+
 	start_vpe();
+	other = prepare(VPE + 1);
+	ACCEPT(its, cmd_vmapp(VPE + 1, rdbase(0), other, BITS));
 	EXPECT(load(rdists[0]));
 	put(rdists[0]);
-	rdists[0]->vpropbaser = 0;
-	rdists[0]->vpendbaser = 0;
-	EXPECT(write_vlpi(rdists[0], GICR_VPROPBASER, vprop | (BITS - 2)));
-	EXPECT_EQ(rdists[0]->vpropbaser, BITS - 1);
+	rdist_model_power_cycle(rdists[0]);
 	EXPECT(!load_with(rdists[0], VPE, vpt, vprop + SZ_64K));
-	EXPECT_EQ(rdists[0]->vpropbaser, BITS - 1);
 	EXPECT(load(rdists[0]));
+	EXPECT_EQ(rdists[0]->vpropbaser & GICR_VPROPBASER_IDBITS_MASK, BITS - 1);
+	EXPECT(rdists[0]->vpendbaser & GICR_VPENDBASER_IDAI);
+	put(rdists[0]);
+
+	/* Another vPE comes first. */
+	rdist_model_power_cycle(rdists[0]);
+	EXPECT(load_with(rdists[0], VPE + 1, other, vprop));
+	EXPECT(!(rdists[0]->vpendbaser & GICR_VPENDBASER_IDAI));
+	put(rdists[0]);
+	EXPECT(load(rdists[0]));
+	EXPECT(rdists[0]->vpendbaser & GICR_VPENDBASER_IDAI);
 }
 
 /* A redistributor that loses power with a vPE on it stays where that is resident. */
@@ -763,6 +774,22 @@ static void moves_in_order(void)
 	ACCEPT(other, cmd_vmovp(VPE, rdbase(2), 0));
 	EXPECT(load(rdists[2]));
 	put(rdists[2]);
+}
+
+/* Nor is a VMAPP: it would not be known where the vPE is mapped. */
+static void move_before_vmapp(void)
+{
+	struct host_its *other = start_second(true);
+
+	ACCEPT(other, cmd_vunmapp(VPE));
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_vmovp(VPE, rdbase(1), 0));
+	its_ring(its);
+	REFUSE(other, PKVM_ITS_REFUSED_VPE_PENDING, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
+	its_model_step(its->model, 1);
+	ACCEPT(other, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
+	EXPECT(!load(rdists[0]));
+	EXPECT(!load(rdists[1]));
 }
 
 /* If that was lost, it never does, and no other command makes up for it. */
@@ -1317,6 +1344,7 @@ const struct test vlpi_tests[] = {
 	TEST(idai_reclaim),
 	TEST(lost),
 	TEST(moves_in_order),
+	TEST(move_before_vmapp),
 	TEST(load_pending),
 	TEST(load_lost),
 	TEST(lost_power),

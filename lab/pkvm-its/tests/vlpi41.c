@@ -380,10 +380,7 @@ static void answers_late(void)
 	EXPECT(!__pkvm_vpe_reclaim(VPE));
 }
 
-/*
- * A redistributor that has lost power gets its table again, and no other. Before that, it
- * is asked about no vPE.
- */
+/* A redistributor that has lost power gets its table from firmware, or never again. */
 static void lost_power(void)
 {
 	u64 inv = GICR_INVLPIR_V | FIELD_PREP(GICR_INVLPIR_VPEID, VPE);
@@ -398,8 +395,9 @@ static void lost_power(void)
 	EXPECT(!write_rdist(rdists[0], GICR_INVALLR, inv, 8));
 	EXPECT(!write_rdist(rdists[0], SZ_128K + GICR_VSGIR, VPE, 4));
 	EXPECT(!write_vlpi(rdists[0], GICR_VPROPBASER, 0));
-	EXPECT(write_vlpi(rdists[0], GICR_VPROPBASER, committed | GICR_VPROPBASER_4_1_Z));
-	EXPECT_EQ(rdists[0]->vpropbaser, committed);
+	EXPECT(!write_vlpi(rdists[0], GICR_VPROPBASER, committed));
+	EXPECT(!rdists[0]->vpropbaser);
+	rdists[0]->vpropbaser = committed;
 	EXPECT(write_rdist(rdists[0], GICR_INVALLR, inv, 8));
 	EXPECT(load(rdists[0]));
 	EXPECT(!write_vlpi(rdists[0], GICR_VPROPBASER, committed));
@@ -452,6 +450,26 @@ static void b5_vpeid_width(void)
 	vpt = prepare(VPE);
 	ACCEPT(its, vmapp(VPE, 0, vpt, true));
 	EXPECT(load(rdists[0]));
+}
+
+/* A redistributor reads level-2 pages, and may drive fewer address bits than the ITS. */
+static void level2_in_reach(void)
+{
+	struct machine_config cfg = config();
+	phys_addr_t high;
+
+	its = start_its(&cfg);
+	start_gic(ITS_GICV4_1, vpropbaser(its->tables[BASER_VPES]));
+	rdists[2]->addr_mask = GENMASK_ULL(31, 12);
+	EXPECT(!gic_hand_over());
+	vprop = test_turn_on(its_alloc_vprop(), VINTID);
+	vpt = its_alloc_vpt();
+	high = host_alloc_high(SZ_64K, SZ_64K);
+	its_stage_level1_entry(its, BASER_VPES, VPE, high | GITS_BASER_VALID);
+	EXPECT_EQ(__pkvm_vpe_prepare(VPE, vpt, vprop), -EINVAL);
+	its_stage_level1_entry(its, BASER_VPES, VPE, 0);
+	its_stage_level2(its, BASER_VPES, VPE);
+	EXPECT(!__pkvm_vpe_prepare(VPE, vpt, vprop));
 }
 
 /* ITSs with tables of their own, and redistributors that have one or the other */
@@ -998,6 +1016,7 @@ const struct test vlpi41_tests[] = {
 	TEST(lost_power),
 	TEST(suspended),
 	TEST(suspended_after_move),
+	TEST(level2_in_reach),
 	TEST(two_tables),
 	TEST(unregister),
 	TEST(hand_over_undone),

@@ -314,10 +314,10 @@ static enum pkvm_its_verdict check_doorbell(const struct hyp_its *its, u64 intid
 }
 
 /*
- * The queues of several ITSs keep no order: a VMOVP for all of them is not accepted until what
- * the others got for the vPE before has been executed. With GICv4.1 no VMAPP is, either: Alloc
- * depends on whether any other ITS has the vPE mapped, and redistributors find its tables by what
- * the ITSs have written to the table of vPEs.
+ * The queues of several ITSs keep no order. Where one VMOVP is for all of them, as with GICv4.1,
+ * no VMOVP and no VMAPP is accepted until what the others got for the vPE before has been
+ * executed. GICv4.1: Alloc depends on whether any other ITS has the vPE mapped, and redistributors
+ * find its tables by what the ITSs have written to the table of vPEs.
  */
 static bool vpe_is_pending_elsewhere(const struct hyp_its *its, struct hyp_vpe *vpe)
 {
@@ -466,7 +466,7 @@ static enum pkvm_its_verdict do_vmapp(const struct hyp_its *its, const u64 *in, 
 
 	if (vpe_is_lost(its, vpe))
 		verdict = PKVM_ITS_REFUSED_NOT_PREPARED;
-	else if (its_is_v4_1(its) && vpe_is_pending_elsewhere(its, vpe))
+	else if ((its->typer & GITS_TYPER_VMOVP) && vpe_is_pending_elsewhere(its, vpe))
 		verdict = PKVM_ITS_REFUSED_VPE_PENDING;
 	else
 		verdict = map ? map_vpe(its, vpe, in) : unmap_vpe(its, vpe);

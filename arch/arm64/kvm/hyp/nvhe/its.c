@@ -33,6 +33,7 @@
 #include <nvhe/mem_protect.h>
 #include <nvhe/memory.h>
 #include <nvhe/mmio_guard.h>
+#include <nvhe/rdist.h>
 #include <nvhe/vpe.h>
 
 /* What is not RO or RES0 in GITS_CTLR */
@@ -44,9 +45,9 @@
 #define ITS_NR_SLOTS		(ITS_CMD_QUEUE_SZ / sizeof(struct its_cmd_block))
 
 /*
- * How many commands may be pending, as far as EL2 knows, before it looks at GITS_CREADR:
- * bounds what an entry scrubs on behalf of those before it, and makes reads of the register
- * rare.
+ * How many commands may be pending, as far as EL2 knows, before an entry looks at GITS_CREADR:
+ * makes reads of the register rare. What an entry scrubs on behalf of those before it is less than
+ * this where the driver posts a few at a time, and less than the queue in any case.
  */
 #define ITS_PENDING_MAX		64
 
@@ -132,6 +133,10 @@ static int its_take_level2(struct hyp_its *its, struct hyp_its_table *table, u64
 	phys = entry & ~GITS_BASER_VALID;
 	/* Bits below the size of a page of the ITS are RES0 (IHI 0069, ITS tables). */
 	if (!(entry & GITS_BASER_VALID) || !IS_ALIGNED(phys, table->page_size))
+		return -EINVAL;
+
+	/* GICv4.1: the redistributors read it, too. */
+	if (table == its->vpes && its_is_v4_1(its) && !rdists_drive(phys, table->level2_size))
 		return -EINVAL;
 
 	ret = its_donate_zeroed(its, phys, table->level2_size);
@@ -334,7 +339,7 @@ static void its_consume(struct hyp_its *its)
 
 	note_sync(its, done);
 	scrub_slots(its, its->nr_done, done);
-	its->nr_done = done;
+	WRITE_ONCE(its->nr_done, done);
 }
 
 /**
@@ -377,7 +382,9 @@ static void its_empty_queue(struct hyp_its *its)
 	gits_write_cwriter(0, its->base + GITS_CWRITER);
 
 	scrub_slots(its, its->nr_done, its->nr_committed);
-	its->nr_done = round_up(its->nr_committed, ITS_NR_SLOTS);
+	/* See its_has_executed(): CREADR is reset, before nr_done says where it is */
+	wmb();
+	WRITE_ONCE(its->nr_done, round_up(its->nr_committed, ITS_NR_SLOTS));
 	WRITE_ONCE(its->nr_committed, its->nr_done);
 }
 
@@ -462,26 +469,19 @@ bool its_has_unmapped_vpe(struct hyp_its *its, const struct hyp_vpe_map *map)
  * @nr: number of the command
  *
  * For redistributors and for the commands of other ITSs, which come with their lock held. If
- * the queue begins anew meanwhile, what it loses is known before GITS_CREADR changes. If other
- * CPUs commit all the time, then GITS_CREADR may belong to what they have committed, and counts
- * for less than it is.
+ * the queue begins anew meanwhile, what it loses is known before GITS_CREADR changes.
  *
  * Context: any, no lock is needed.
  * Return: true if it has; false if it has not, or as far as is known.
  */
 bool its_has_executed(const struct hyp_its *its, u64 nr)
 {
-	unsigned int tries = 16;
-	u64 committed, offset;
+	u64 done = READ_ONCE(its->nr_done), offset;
 
-	do {
-		committed = READ_ONCE(its->nr_committed);
-		/* The register is there by then, or further */
-		rmb();
-		offset = readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK;
-		/* If nothing was committed meanwhile, the two belong together */
-		rmb();
-	} while (committed != READ_ONCE(its->nr_committed) && --tries);
+	/* The register is there by then, or further. Less than the queue: see its_consume() */
+	rmb();
+	offset = readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK;
+	done = nr_at_offset(done, offset);
 
 	/* It may have lost power: see its_consume() */
 	if (gits_read_cbaser(its->base + GITS_CBASER) != its->cbaser ||
@@ -494,8 +494,7 @@ bool its_has_executed(const struct hyp_its *its, u64 nr)
 	if (nr < READ_ONCE(its->lost_to) && nr >= READ_ONCE(its->lost_from))
 		return false;
 
-	return offset < ITS_CMD_QUEUE_SZ &&
-	       nr < committed - (committed - offset / sizeof(struct its_cmd_block)) % ITS_NR_SLOTS;
+	return offset < ITS_CMD_QUEUE_SZ && nr < done && done <= READ_ONCE(its->nr_committed);
 }
 
 /* Commit the next command, unless it is refused: its slot holds a SYNC already. */

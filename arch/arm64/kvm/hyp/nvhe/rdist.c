@@ -39,13 +39,6 @@
 #define RDIST_SIZE		SZ_128K
 #define RDIST_SIZE_VLPIS	SZ_256K
 
-/* What the host decides about in GICR_CTLR, beside EnableLPIs */
-#define RDIST_CTLR_DPG		GENMASK(26, 24)
-
-/* The fields that define the memory a redistributor uses; the rest are attributes */
-#define RDIST_PROPBASER_WHERE	(GENMASK_ULL(51, 12) | GICR_PROPBASER_IDBITS_MASK)
-#define RDIST_PENDBASER_WHERE	GENMASK_ULL(51, 16)
-
 /* No GIC needs that much state: a limit for the arithmetic */
 #define RDIST_STATE_MAX_PAGES	BIT(20)
 
@@ -65,43 +58,9 @@ static u32 rdists_vlpi_addr_bits;
 /* That of this CPU, once it has been looked for */
 static DEFINE_PER_CPU(struct hyp_rdist *, local_rdist);
 
-static u64 rdist_read_pendbaser(struct hyp_rdist *rdist)
-{
-	return gicr_read_pendbaser(rdist->base + GICR_PENDBASER) & ~GICR_PENDBASER_PTZ;
-}
-
 static u32 rdist_read_ctlr(struct hyp_rdist *rdist)
 {
 	return readl_relaxed(rdist->base + GICR_CTLR);
-}
-
-/*
- * GICR_CTLR: LPIs can be enabled when both bases are as EL2 has committed them, which they
- * only stop being when power is lost. They can't be disabled: that would be the first step
- * towards other tables.
- */
-static bool rdist_write_ctlr(struct hyp_rdist *rdist, u32 val)
-{
-	u32 ctlr = rdist_read_ctlr(rdist);
-
-	if ((ctlr & GICR_CTLR_ENABLE_LPIS) && !(val & GICR_CTLR_ENABLE_LPIS))
-		return false;
-
-	if (val & GICR_CTLR_ENABLE_LPIS) {
-		if (!(ctlr & GICR_CTLR_ENABLE_LPIS) && (ctlr & GICR_CTLR_RWP))
-			return false;
-
-		if (!rdist->lpis ||
-		    gicr_read_propbaser(rdist->base + GICR_PROPBASER) != rdist->propbaser ||
-		    rdist_read_pendbaser(rdist) != rdist->pendbaser)
-			return false;
-	}
-
-	ctlr &= ~RDIST_CTLR_DPG;
-	ctlr |= val & (GICR_CTLR_ENABLE_LPIS | RDIST_CTLR_DPG);
-	writel_relaxed(ctlr, rdist->base + GICR_CTLR);
-
-	return true;
 }
 
 static bool rdist_write_waker(struct hyp_rdist *rdist, u32 val)
@@ -111,33 +70,6 @@ static bool rdist_write_waker(struct hyp_rdist *rdist, u32 val)
 	waker &= ~GICR_WAKER_ProcessorSleep;
 	waker |= val & GICR_WAKER_ProcessorSleep;
 	writel_relaxed(waker, rdist->base + GICR_WAKER);
-
-	return true;
-}
-
-/* May a base be written, and would the bits in @mask be as they are in @committed? */
-static bool rdist_accepts_base(struct hyp_rdist *rdist, u64 committed, u64 val, u64 mask)
-{
-	return rdist->lpis && !((val ^ committed) & mask) &&
-	       !(rdist_read_ctlr(rdist) & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP));
-}
-
-static bool rdist_write_propbaser(struct hyp_rdist *rdist, u64 val, u64 mask)
-{
-	if (!rdist_accepts_base(rdist, rdist->propbaser, val, mask & RDIST_PROPBASER_WHERE))
-		return false;
-
-	gicr_write_propbaser(rdist->propbaser, rdist->base + GICR_PROPBASER);
-
-	return true;
-}
-
-static bool rdist_write_pendbaser(struct hyp_rdist *rdist, u64 val, u64 mask)
-{
-	if (!rdist_accepts_base(rdist, rdist->pendbaser, val, mask & RDIST_PENDBASER_WHERE))
-		return false;
-
-	gicr_write_pendbaser(rdist->pendbaser, rdist->base + GICR_PENDBASER);
 
 	return true;
 }
@@ -200,8 +132,6 @@ static bool rdist_write(struct hyp_rdist *rdist, u64 offset, u64 val, unsigned i
 	if (size == sizeof(u32)) {
 		unsigned int shift = (offset & sizeof(u32)) * BITS_PER_BYTE;
 
-		if (offset == GICR_CTLR)
-			return rdist_write_ctlr(rdist, val);
 		if (offset == GICR_WAKER)
 			return rdist_write_waker(rdist, val);
 
@@ -210,10 +140,6 @@ static bool rdist_write(struct hyp_rdist *rdist, u64 offset, u64 val, unsigned i
 	}
 
 	switch (reg) {
-	case GICR_PROPBASER:
-		return rdist_write_propbaser(rdist, val, mask);
-	case GICR_PENDBASER:
-		return rdist_write_pendbaser(rdist, val, mask);
 	case GICR_SETLPIR:
 	case GICR_CLRLPIR:
 	case GICR_INVLPIR:
@@ -476,7 +402,7 @@ static int rdists_adopt_pending(const struct gic_staging_desc *desc,
 		return -EINVAL;
 
 	propbaser = gicr_read_propbaser(rdist->base + GICR_PROPBASER);
-	pendbaser = rdist_read_pendbaser(rdist);
+	pendbaser = gicr_read_pendbaser(rdist->base + GICR_PENDBASER) & ~GICR_PENDBASER_PTZ;
 
 	if (GICR_PROPBASER_ADDRESS(propbaser) != desc->prop_table ||
 	    (propbaser & GICR_PROPBASER_IDBITS_MASK) + 1 != desc->lpi_bits ||
@@ -518,7 +444,7 @@ static int rdists_pin_prop_table(const struct gic_staging_desc *desc)
 /*
  * How many bits of an address the virtual LPI frame keeps: GICR_VPENDBASER is taken to have as
  * many as GICR_VPROPBASER. The driver has left no address in there that matters: it writes one
- * whenever a vPE becomes resident.
+ * whenever a vPE becomes resident. Bits [15:12] may be RES0.
  */
 static void rdist_learn_vlpi_addr_bits(const struct hyp_rdist *rdist)
 {
@@ -530,7 +456,7 @@ static void rdist_learn_vlpi_addr_bits(const struct hyp_rdist *rdist)
 	gicr_write_vpropbaser(val & ~GENMASK_ULL(51, 12), reg);
 
 	rdists_vlpi_addr_bits = min_t(u32, rdists_vlpi_addr_bits,
-				      __ffs(~(kept | GENMASK_ULL(11, 0))));
+				      __ffs(~(kept | GENMASK_ULL(15, 0))));
 }
 
 /*

@@ -364,17 +364,10 @@ static bool rdist_has_resident(const struct hyp_rdist *rdist)
 	return rdist->vpe && READ_ONCE(rdist->vpe->resident) == rdist;
 }
 
-/*
- * vLPIs may arrive before a vPE is resident, and must not be dropped. A redistributor that has
- * lost power does not know how many there are. The driver tells it when the CPU comes up.
- */
-static void rdist_restore_idbits(const struct hyp_rdist *rdist)
+/* Has the hardware said so, or can't it say, as it has lost power and the address? */
+static bool vpe_needs_idai(const struct hyp_vpe *vpe, u64 vpendbaser)
 {
-	u64 idbits = rdist->propbaser & GICR_PROPBASER_IDBITS_MASK;
-	u64 was = gicr_read_vpropbaser(rdist->base + RDIST_VLPI_BASE + GICR_VPROPBASER);
-
-	if (((was ^ idbits) & GICR_VPROPBASER_IDBITS_MASK) && rdist_is_clean(rdist))
-		rdist_write_vpropbaser(rdist, idbits);
+	return (vpendbaser ^ vpe->vpt) & (VPENDBASER_ADDRESS | GICR_VPENDBASER_IDAI);
 }
 
 /* The last vPE is going to lose its place. Is that where it was last? */
@@ -387,7 +380,7 @@ static void rdist_keep_idai(const struct hyp_rdist *rdist)
 
 	hyp_spin_lock(&vpe->lock);
 	if (vpe->rdist == rdist)
-		vpe->idai = rdist_read_vpendbaser(rdist) & GICR_VPENDBASER_IDAI;
+		vpe->idai = vpe_needs_idai(vpe, rdist_read_vpendbaser(rdist));
 	hyp_spin_unlock(&vpe->lock);
 }
 
@@ -448,7 +441,7 @@ bool vpe_has_left(struct hyp_vpe *vpe)
 		return true;
 	}
 
-	vpe->idai = val & GICR_VPENDBASER_IDAI;
+	vpe->idai = vpe_needs_idai(vpe, val);
 
 	return !(val & GICR_VPENDBASER_Dirty);
 }
@@ -667,21 +660,6 @@ bool vpe_write_vsgir(struct hyp_rdist *rdist, u32 val)
 	return true;
 }
 
-/*
- * GICv4.1: back to the committed value, if power has been lost. As in RD_base, a host that
- * has another value in mind is ignored.
- */
-static bool rdist_restore_vpe_table(const struct hyp_rdist *rdist, u64 val)
-{
-	if (!rdist->vpe_table || ((val ^ rdist->vpropbaser) & VPROPBASER_4_1_WHERE) ||
-	    !rdist_is_clean(rdist))
-		return false;
-
-	rdist_write_vpropbaser(rdist, rdist->vpropbaser);
-
-	return true;
-}
-
 /**
  * vpe_write_vlpi - do what a write to the frame of virtual LPIs does
  * @rdist: the redistributor, which has one
@@ -701,14 +679,10 @@ bool vpe_write_vlpi(struct hyp_rdist *rdist, u64 reg, u64 val)
 
 	switch (reg) {
 	case GICR_VPROPBASER:
-		if (rdist_has_resident(rdist))
+		if (rdist_is_v4_1(rdist) || rdist_has_resident(rdist))
 			return false;
 
-		if (rdist_is_v4_1(rdist))
-			return rdist_restore_vpe_table(rdist, val);
-
 		rdist->vpropbaser = val;
-		rdist_restore_idbits(rdist);
 		return true;
 	case GICR_VPENDBASER:
 		return val & GICR_VPENDBASER_Valid ? vpe_load(rdist, val) : vpe_put(rdist, val);
@@ -724,8 +698,8 @@ bool vpe_write_vlpi(struct hyp_rdist *rdist, u64 reg, u64 val)
  * @vpendbaser: what the host would write to GICR_VPENDBASER, from the host. Nothing happens
  *		if Valid is clear
  *
- * Like both writes, without the traps. If one of them would be ignored, nothing happens: the
- * host sees that Valid is clear.
+ * Like both writes, without the traps. If one of them would be ignored, nothing happens, and it
+ * is counted.
  *
  * Context: takes hyp_rdist::lock.
  */
@@ -741,8 +715,9 @@ void vpe_load_local(u64 vpropbaser, u64 vpendbaser)
 		return;
 
 	hyp_spin_lock(&rdist->lock);
-	if (rdist_is_v4_1(rdist) || vpe_write_vlpi(rdist, GICR_VPROPBASER, vpropbaser))
-		vpe_write_vlpi(rdist, GICR_VPENDBASER, vpendbaser);
+	if ((!rdist_is_v4_1(rdist) && !vpe_write_vlpi(rdist, GICR_VPROPBASER, vpropbaser)) ||
+	    !vpe_write_vlpi(rdist, GICR_VPENDBASER, vpendbaser))
+		rdist->nr_ignored++;
 	hyp_spin_unlock(&rdist->lock);
 }
 
