@@ -343,7 +343,7 @@ err_unregister:
 err_unprepare:
 	its_staging_unprepare(its);
 err_report:
-	pr_err("ITS@%pa: failed to hand it over: %d\n", &its->phys_base, ret);
+	pr_err("ITS@%pa: hand-over failed: %d\n", &its->phys_base, ret);
 
 	return ret;
 }
@@ -355,7 +355,7 @@ err_report:
  *
  * If one cannot be handed over, then those that come before it stay with the
  * hypervisor, and the others with the driver, which is left as it was: either
- * works.
+ * works. One whose events can't be announced is the hypervisor's, too.
  *
  * Context: process context, may sleep. Takes each ITS's dev_alloc_lock in turn.
  * Return: 0 if the hypervisor has all ITSs, or a negative error.

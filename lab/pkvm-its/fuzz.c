@@ -455,6 +455,8 @@ static void write_rdist(struct rdist_model *rdist, u64 offset, u64 val, unsigned
 {
 	say("write %llx to redistributor 0x%llx, 0x%llx, %u bytes\n", (unsigned long long)val,
 	    (unsigned long long)rdist->base, (unsigned long long)offset, size);
+	/* By its CPU, mostly: nothing becomes resident elsewhere */
+	shim_cpu = size == 8 ? GICR_TYPER_CPU_NUMBER(rdist->typer) : 0;
 	gic_write(rdist, offset, val, size);
 }
 

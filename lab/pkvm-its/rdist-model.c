@@ -138,7 +138,7 @@ u64 rdist_model_read(struct rdist_model *rdist, u64 offset, unsigned int size)
 static void check_unconfined(const struct rdist_model *rdist)
 {
 	if (rdist->confined)
-		mem_fail("a base or EnableLPIs written");
+		mem_fail("base or EnableLPIs of a redistributor that is confined written");
 }
 
 static void write_ctlr(struct rdist_model *rdist, u32 val)

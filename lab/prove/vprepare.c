@@ -252,8 +252,8 @@ void prove_vpe_prepare(void)
 	vpt = nondet_u64();
 	vprop = nondet_u64();
 	was_there = vpeid == other_id;
-	may_be = machine_has_vpes() && vpeid < HYP_VPES_MAX && IS_ALIGNED(vpt, SZ_64K) &&
-		 PAGE_ALIGNED(vprop) && is_in_reach();
+	may_be = machine_has_vpes() && vpeid < HYP_VPES_MAX && IS_ALIGNED(vpt | vprop, SZ_64K) &&
+		 is_in_reach();
 
 	ret = __pkvm_vpe_prepare(vpeid, vpt, vprop);
 

@@ -409,7 +409,7 @@ static void tables(void)
 	/* A CPU that was not up never gets LPIs. */
 	EXPECT(tables_stay(gic.rdist[NR_ENABLED]));
 
-	/* Nor does one that has lost power, with the bases that EL2 has committed or with others. */
+	/* Nor does one that has lost power, with the bases of the hand-over or without. */
 	prop = rdist->propbaser;
 	pend = rdist->pendbaser;
 	rdist_model_power_cycle(rdist);
@@ -978,8 +978,8 @@ static void model_notices(void)
 
 	up();
 	rdist = gic.rdist[0];
-	EXPECT_DEATH(rdist_model_write(rdist, GICR_CTLR, 0, 4), "EnableLPIs written");
-	EXPECT_DEATH(rdist_model_write(rdist, GICR_PENDBASER, 0, 8), "a base or EnableLPIs written");
+	EXPECT_DEATH(rdist_model_write(rdist, GICR_CTLR, 0, 4), "is confined");
+	EXPECT_DEATH(rdist_model_write(rdist, GICR_PENDBASER, 0, 8), "is confined");
 	EXPECT_DEATH(({ rdist->pendbaser = MEM_LOW + SZ_16M;
 			rdist_model_set_pending(rdist, 8192); }), "pending table at");
 	EXPECT_DEATH(({ rdist->propbaser = rdist->pendbaser | (LPI_BITS - 1);

@@ -129,10 +129,12 @@ static u64 ignored(void)
 }
 
 /* The host's write to the frame of virtual LPIs. False if EL2 ignores it. */
+/* By its CPU */
 static bool write_vlpi(struct rdist_model *rdist, u64 offset, u64 val)
 {
 	u64 was = ignored();
 
+	shim_cpu = GICR_TYPER_CPU_NUMBER(rdist->typer);
 	EXPECT(gic_write(rdist, SZ_128K + offset, val, 8));
 
 	return ignored() == was;
@@ -698,6 +700,33 @@ static void lost_power(void)
 	put(rdists[0]);
 	EXPECT(load(rdists[0]));
 	EXPECT(rdists[0]->vpendbaser & GICR_VPENDBASER_IDAI);
+
+	/* The vPE was resident. */
+	rdist_model_power_cycle(rdists[0]);
+	put(rdists[0]);
+	EXPECT(!rdists[0]->vpendbaser);
+	ACCEPT(its, cmd_vmovp(VPE, rdbase(1), BIT(5)));
+	EXPECT(load(rdists[1]));
+	EXPECT(rdists[1]->vpendbaser & GICR_VPENDBASER_IDAI);
+}
+
+/* A CPU that is on keeps its redistributor on, and no other. */
+static void other_cpu(void)
+{
+	u64 was;
+
+	start_vpe();
+	was = ignored();
+	shim_cpu = 1;
+	EXPECT(gic_write(rdists[0], SZ_128K + GICR_VPROPBASER, vpropbaser(vprop), 8));
+	EXPECT(gic_write(rdists[0], SZ_128K + GICR_VPENDBASER, VALID | vpendbaser(vpt), 8));
+	EXPECT_EQ(ignored(), was + 1);
+	EXPECT(!is_resident(rdists[0]));
+	EXPECT(load(rdists[0]));
+	shim_cpu = 1;
+	EXPECT(gic_write(rdists[0], SZ_128K + GICR_VPENDBASER, vpendbaser(vpt), 8));
+	EXPECT_EQ(ignored(), was + 2);
+	EXPECT(is_resident(rdists[0]));
 }
 
 /* A redistributor that loses power with a vPE on it stays where that is resident. */
@@ -880,6 +909,8 @@ static void prepare_fails(void)
 			  size + (i ? SZ_64K / PAGE_SIZE : 0));
 	}
 
+	/* GICR_VPROPBASER may have no bits [15:12]. */
+	EXPECT_EQ(__pkvm_vpe_prepare(LEVEL2_VPES, vpt, vprop + SZ_4K), -EINVAL);
 	EXPECT(!__pkvm_vpe_prepare(LEVEL2_VPES, vpt, vprop));
 	ACCEPT(its, cmd_vmapp(LEVEL2_VPES, rdbase(0), vpt, BITS));
 }
@@ -1348,6 +1379,7 @@ const struct test vlpi_tests[] = {
 	TEST(load_pending),
 	TEST(load_lost),
 	TEST(lost_power),
+	TEST(other_cpu),
 	TEST(lost_power_resident),
 	TEST(not_supported),
 	TEST(plain_rdist),

@@ -135,10 +135,6 @@ static int its_take_level2(struct hyp_its *its, struct hyp_its_table *table, u64
 	if (!(entry & GITS_BASER_VALID) || !IS_ALIGNED(phys, table->page_size))
 		return -EINVAL;
 
-	/* GICv4.1: the redistributors read it, too. */
-	if (table == its->vpes && its_is_v4_1(its) && !rdists_drive(phys, table->level2_size))
-		return -EINVAL;
-
 	ret = its_donate_zeroed(its, phys, table->level2_size);
 	if (ret)
 		return ret;
@@ -164,16 +160,26 @@ static int its_take_level2(struct hyp_its *its, struct hyp_its_table *table, u64
 int its_prepare_vpe(struct hyp_its *its, u64 vpeid)
 {
 	struct hyp_its_table *table = its->vpes;
+	__le64 *entry;
 	int ret = 0;
 
 	if (vpeid >= table->nr_ids)
 		return -EINVAL;
 
+	if (!table->level1)
+		return 0;
+
 	vpeid = array_index_nospec(vpeid, table->nr_ids);
+	entry = &table->level1[vpeid >> table->ids_shift];
 	hyp_spin_lock(&its->mem_lock);
-	if (table->level1 &&
-	    !(le64_to_cpu(table->level1[vpeid >> table->ids_shift]) & GITS_BASER_VALID))
+
+	if (!(le64_to_cpu(*entry) & GITS_BASER_VALID))
 		ret = its_take_level2(its, table, vpeid);
+	/* GICv4.1: the redistributors read it, too. */
+	if (!ret && its_is_v4_1(its) &&
+	    !rdists_drive(le64_to_cpu(*entry) & ~GITS_BASER_VALID, table->level2_size))
+		ret = -EINVAL;
+
 	hyp_spin_unlock(&its->mem_lock);
 
 	return ret;
@@ -478,7 +484,7 @@ bool its_has_executed(const struct hyp_its *its, u64 nr)
 {
 	u64 done = READ_ONCE(its->nr_done), offset;
 
-	/* The register is there by then, or further. Less than the queue: see its_consume() */
+	/* The register is there by then, or further: the next such offset is not beyond it. */
 	rmb();
 	offset = readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK;
 	done = nr_at_offset(done, offset);

@@ -402,7 +402,7 @@ static int rdists_adopt_pending(const struct gic_staging_desc *desc,
 		return -EINVAL;
 
 	propbaser = gicr_read_propbaser(rdist->base + GICR_PROPBASER);
-	pendbaser = gicr_read_pendbaser(rdist->base + GICR_PENDBASER) & ~GICR_PENDBASER_PTZ;
+	pendbaser = gicr_read_pendbaser(rdist->base + GICR_PENDBASER);
 
 	if (GICR_PROPBASER_ADDRESS(propbaser) != desc->prop_table ||
 	    (propbaser & GICR_PROPBASER_IDBITS_MASK) + 1 != desc->lpi_bits ||

@@ -303,7 +303,7 @@ int __pkvm_vpe_prepare(u64 vpeid, phys_addr_t vpt, phys_addr_t vprop)
 	u32 bits = vpes_intid_bits();
 	int ret;
 
-	if (!bits || vpeid >= HYP_VPES_MAX || !IS_ALIGNED(vpt, SZ_64K) || !PAGE_ALIGNED(vprop) ||
+	if (!bits || vpeid >= HYP_VPES_MAX || !IS_ALIGNED(vpt | vprop, SZ_64K) ||
 	    !vpe_is_in_reach(vpt, vprop, bits))
 		return -EINVAL;
 
@@ -586,7 +586,9 @@ static bool vpe_put(struct hyp_rdist *rdist, u64 val)
 		val = vpe->vpt | (old & VPENDBASER_ATTRS);
 
 	hyp_spin_lock(&vpe->lock);
-	rdist_write_vpendbaser(rdist, val);
+	/* If it has lost power, it must not get back the address: see vpe_needs_idai() */
+	if (old & GICR_VPENDBASER_Valid)
+		rdist_write_vpendbaser(rdist, val);
 	WRITE_ONCE(vpe->resident, NULL);
 	hyp_spin_unlock(&vpe->lock);
 
@@ -685,6 +687,10 @@ bool vpe_write_vlpi(struct hyp_rdist *rdist, u64 reg, u64 val)
 		rdist->vpropbaser = val;
 		return true;
 	case GICR_VPENDBASER:
+		/* It does not lose power between two accesses, as its CPU is here. */
+		if (rdist != hyp_rdist_local())
+			return false;
+
 		return val & GICR_VPENDBASER_Valid ? vpe_load(rdist, val) : vpe_put(rdist, val);
 	default:
 		return false;

@@ -22,7 +22,7 @@ struct hyp_vpe;
  * struct hyp_rdist - a confined redistributor
  * @lock:	serialises writes to the registers. Only hyp_vpe::lock is taken while it is held
  * @nr_row:	number of redistributors in the guarded region that begins with this one
- * @lpis:	@propbaser and @pendbaser are committed. If not, LPIs stay disabled for ever
+ * @lpis:	LPIs were enabled at the hand-over. If not, they stay disabled for ever
  * @phys:	physical address of RD_base
  * @base:	EL2's mapping of it, NULL if there is no redistributor here, or none whose
  *		registers can be read. Its frames are guarded, and every write is ignored
@@ -30,9 +30,8 @@ struct hyp_vpe;
  *		that is not for a single redistributor, the region
  * @stride:	bytes to the next redistributor of the region that firmware describes
  * @typer:	value of GICR_TYPER
- * @propbaser:	committed value of GICR_PROPBASER
- * @pendbaser:	committed value of GICR_PENDBASER, with PTZ clear: what the table holds
- *		after it has been in use is not known to be zero
+ * @propbaser:	GICR_PROPBASER at the hand-over
+ * @pendbaser:	GICR_PENDBASER at the hand-over
  * @vpropbaser:	GICv4.0: what the host has written last to GICR_VPROPBASER. GICv4.1: its
  *		committed value or, if !@vpe_table, what it was before EL2 cleared Valid
  * @vpe_table:	GICv4.1: @vpropbaser has the table of vPEs of an ITS
@@ -41,7 +40,7 @@ struct hyp_vpe;
  * @asked:	GICv4.1: the vPE of the last write to GICR_INVLPIR, GICR_INVALLR or GICR_VSGIR,
  *		until the redistributor is seen not to be Busy; or NULL
  * @nr_writes:	writes that trapped
- * @nr_ignored:	those without effect
+ * @nr_ignored:	those, and loads of vPEs, without effect
  */
 struct hyp_rdist {
 	hyp_spinlock_t	lock;

@@ -44,7 +44,7 @@ struct hyp_vpe_map {
  * @next:	the next vPE with the same hash of @vpt
  * @rdist:	the redistributor that the vPE was made resident on last, or NULL
  * @resident:	the redistributor where GICR_VPENDBASER.Valid is set, or NULL
- * @idai:	GICR_VPENDBASER.IDAI as it was when @rdist got another vPE
+ * @idai:	GICv4.0: the next redistributor has to set GICR_VPENDBASER.IDAI
  * @maps:	the vPE on each ITS, by the ID of the ITS
  */
 struct hyp_vpe {
