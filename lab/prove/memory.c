@@ -301,6 +301,13 @@ void prove_prepare_refused(void)
 	      "a number of EventID bits that the ITS has not got is refused");
 }
 
+static u32 rdist_bits;
+
+bool rdists_drive(phys_addr_t phys, u64 size)
+{
+	return phys < BIT_ULL(rdist_bits) && size <= BIT_ULL(rdist_bits) - phys;
+}
+
 /* A row for a vPE */
 void prove_prepare_vpe(void)
 {
@@ -311,6 +318,7 @@ void prove_prepare_vpe(void)
 	for_vpe = true;
 	its.vpes = &table;
 	its.devices = NULL;
+	rdist_bits = nondet_bool() ? 52 : 40;
 	table.nr_ids = nondet_u64();
 	assume(table.nr_ids >= 1 && table.nr_ids <= NR_DEVICES);
 	if (nondet_bool())
@@ -324,19 +332,24 @@ void prove_prepare_vpe(void)
 	reach(!ret && !nr_taken && table.level1);
 	reach(!ret && !table.level1);
 	reach(ret && nr_staging_reads && !nr_taken);
+	reach(ret && nr_taken);
+	reach(ret && !nr_staging_reads && vpeid < table.nr_ids);
 
 	check_queue(nondet_u8() % NR_CMDS);
 	prove(nr_held(&its) == nr_held(&its_was) + (taken[LEVEL2].size >> PAGE_SHIFT),
 	      "pages are counted");
 	prove(ret || vpeid < table.nr_ids, "only a vPE that the table has room for is prepared");
 	prove(ret || !table.level1 || level1[i] >> 63, "its row is there then");
+	prove(ret || !table.level1 || !its_is_v4_1(&its) ||
+	      rdists_drive(level1[i] & ~BIT_ULL(63), table.level2_size),
+	      "... where redistributors of a GICv4.1 find it");
 	if (!nr_taken) {
 		prove(level1[0] == level1_was[0] && level1[1] == level1_was[1],
 		      "no level-1 entry changes");
 		return;
 	}
 
-	prove(!ret && nr_taken == 1 && !(level1_was[i] >> 63) && level1[i] == staging_entry &&
+	prove(nr_taken == 1 && !(level1_was[i] >> 63) && level1[i] == staging_entry &&
 	      staging_entry >> 63 && level1[!i] == level1_was[!i],
 	      "a level-2 page that is taken is on record");
 	prove(taken[LEVEL2].start == (staging_entry & ~BIT_ULL(63)) &&
