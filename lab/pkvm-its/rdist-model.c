@@ -15,8 +15,6 @@
 #define RDIST_MMIO_BASE		BIT_ULL(45)
 #define RDIST_MMIO_SIZE		BIT_ULL(44)
 
-#define CTLR_DPG		GENMASK(26, 24)
-
 static struct rdist_model models[RDIST_MAX_MODELS];
 static unsigned int nr_models;
 

@@ -629,14 +629,23 @@ static void idai_left_behind(void)
 	EXPECT(rdists[2]->vpendbaser & GICR_VPENDBASER_IDAI);
 }
 
-/* A redistributor that has said that its part of the table is not valid gets told so. */
-static void idai(void)
+/* Two vPEs on one redistributor. Returns the table of the second. */
+static phys_addr_t start_two_vpes(void)
 {
 	phys_addr_t other;
 
 	start_vpe();
 	other = prepare(VPE + 1);
 	ACCEPT(its, cmd_vmapp(VPE + 1, rdbase(0), other, BITS));
+
+	return other;
+}
+
+/* A redistributor is told if it has said that its part of the table is not valid. */
+static void idai(void)
+{
+	phys_addr_t other = start_two_vpes();
+
 	EXPECT(load(rdists[0]));
 	EXPECT(!(rdists[0]->vpendbaser & GICR_VPENDBASER_IDAI));
 	put(rdists[0]);
@@ -679,11 +688,8 @@ static void idai_reclaim(void)
 /* A redistributor that lost power can't say whether its part of the table is valid. */
 static void lost_power(void)
 {
-	phys_addr_t other;
+	phys_addr_t other = start_two_vpes();
 
-	start_vpe();
-	other = prepare(VPE + 1);
-	ACCEPT(its, cmd_vmapp(VPE + 1, rdbase(0), other, BITS));
 	EXPECT(load(rdists[0]));
 	put(rdists[0]);
 	rdist_model_power_cycle(rdists[0]);
@@ -818,6 +824,21 @@ static void move_before_vmapp(void)
 	its_model_step(its->model, 1);
 	ACCEPT(other, cmd_vmapp(VPE, rdbase(0), vpt, BITS));
 	EXPECT(!load(rdists[0]));
+	EXPECT(!load(rdists[1]));
+}
+
+/* Firmware has restored an older GITS_CREADR: that is not the next round of the queue. */
+static void load_restored(void)
+{
+	start_vpe();
+	EXPECT(load(rdists[0]));
+	put(rdists[0]);
+	/* EL2 looks how far the ITS has got. */
+	EXPECT_EQ(__pkvm_vpe_reclaim(VPE), -EBUSY);
+	its->model->pace = ITS_STALLED;
+	its_stage(its, cmd_vmovp(VPE, rdbase(1), BIT(5)));
+	its_ring(its);
+	its->model->creadr -= sizeof(struct its_cmd_block);
 	EXPECT(!load(rdists[1]));
 }
 
@@ -1377,6 +1398,7 @@ const struct test vlpi_tests[] = {
 	TEST(moves_in_order),
 	TEST(move_before_vmapp),
 	TEST(load_pending),
+	TEST(load_restored),
 	TEST(load_lost),
 	TEST(lost_power),
 	TEST(other_cpu),

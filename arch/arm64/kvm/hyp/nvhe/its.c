@@ -388,7 +388,7 @@ static void its_empty_queue(struct hyp_its *its)
 	gits_write_cwriter(0, its->base + GITS_CWRITER);
 
 	scrub_slots(its, its->nr_done, its->nr_committed);
-	/* See its_has_executed(): CREADR is reset, before nr_done says where it is */
+	/* its_has_executed() must not see the old CREADR along with the new nr_done. */
 	wmb();
 	WRITE_ONCE(its->nr_done, round_up(its->nr_committed, ITS_NR_SLOTS));
 	WRITE_ONCE(its->nr_committed, its->nr_done);
@@ -484,7 +484,7 @@ bool its_has_executed(const struct hyp_its *its, u64 nr)
 {
 	u64 done = READ_ONCE(its->nr_done), offset;
 
-	/* The register is there by then, or further: the next such offset is not beyond it. */
+	/* When the register is read, at least so many commands have been executed. */
 	rmb();
 	offset = readl_relaxed(its->base + GITS_CREADR) & ITS_OFFSET_MASK;
 	done = nr_at_offset(done, offset);

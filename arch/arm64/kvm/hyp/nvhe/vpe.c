@@ -364,7 +364,7 @@ static bool rdist_has_resident(const struct hyp_rdist *rdist)
 	return rdist->vpe && READ_ONCE(rdist->vpe->resident) == rdist;
 }
 
-/* Has the hardware said so, or can't it say, as it has lost power and the address? */
+/* IDAI as the hardware has set it. If it has lost power, it has lost the address as well. */
 static bool vpe_needs_idai(const struct hyp_vpe *vpe, u64 vpendbaser)
 {
 	return (vpendbaser ^ vpe->vpt) & (VPENDBASER_ADDRESS | GICR_VPENDBASER_IDAI);
@@ -586,7 +586,7 @@ static bool vpe_put(struct hyp_rdist *rdist, u64 val)
 		val = vpe->vpt | (old & VPENDBASER_ATTRS);
 
 	hyp_spin_lock(&vpe->lock);
-	/* If it has lost power, it must not get back the address: see vpe_needs_idai() */
+	/* One that has lost power must not get the address back: see vpe_needs_idai(). */
 	if (old & GICR_VPENDBASER_Valid)
 		rdist_write_vpendbaser(rdist, val);
 	WRITE_ONCE(vpe->resident, NULL);
@@ -687,7 +687,7 @@ bool vpe_write_vlpi(struct hyp_rdist *rdist, u64 reg, u64 val)
 		rdist->vpropbaser = val;
 		return true;
 	case GICR_VPENDBASER:
-		/* It does not lose power between two accesses, as its CPU is here. */
+		/* The redistributor of the CPU that runs this does not lose power meanwhile. */
 		if (rdist != hyp_rdist_local())
 			return false;
 
