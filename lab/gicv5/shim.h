@@ -79,6 +79,7 @@ typedef int raw_spinlock_t;
 #define kvm_err(...)		((void)(0 && printf(__VA_ARGS__)))
 #define pr_err_ratelimited(...)	((void)(0 && printf(__VA_ARGS__)))
 #define usleep_range(a, b)	usleep(a)
+#define kasan_reset_tag(p)	((void *)(p))
 
 /* Registers are memory, and do not change while one waits for them. */
 #define readl_relaxed(reg)		(*(volatile u32 *)(reg))
