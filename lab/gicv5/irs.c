@@ -162,19 +162,19 @@ static void enable(struct kunit *test)
 
 static void set_table(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, gicv5_irs_vmt_ops.set_table(0x123456780040, 13), 0);
+	KUNIT_EXPECT_EQ(test, gicv5_irs_vmt_set_table(0x123456780040, 13), 0);
 	KUNIT_EXPECT_EQ(test, REG32(0x210), 13);
 	KUNIT_EXPECT_EQ(test, REG64(0x200), 0x123456780041);
 
 	/* It has one: nothing changes. */
-	KUNIT_EXPECT_EQ(test, gicv5_irs_vmt_ops.set_table(0x80000000, 4), -EBUSY);
+	KUNIT_EXPECT_EQ(test, gicv5_irs_vmt_set_table(0x80000000, 4), -EBUSY);
 	KUNIT_EXPECT_EQ(test, REG32(0x210), 13);
 	KUNIT_EXPECT_EQ(test, REG64(0x200), 0x123456780041);
 }
 
 static void command(struct kunit *test)
 {
-	gicv5_irs_vmt_ops.command(0x2c8, 0x8123456789abcdef);
+	gicv5_irs_vmt_command(0x2c8, 0x8123456789abcdef);
 	KUNIT_EXPECT_EQ(test, REG64(0x2c8), 0x8123456789abcdef);
 	REG64(0x2c8) = 0;
 	KUNIT_EXPECT_NULL(test, memchr_inv(regs, 0, sizeof(regs)));
@@ -183,9 +183,9 @@ static void command(struct kunit *test)
 static void wait(struct kunit *test)
 {
 	REG32(0x214) = ~1;
-	KUNIT_EXPECT_EQ(test, gicv5_irs_vmt_ops.wait(), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, gicv5_irs_vmt_wait(), -ETIMEDOUT);
 	REG32(0x214) = 1;
-	KUNIT_EXPECT_EQ(test, gicv5_irs_vmt_ops.wait(), 0);
+	KUNIT_EXPECT_EQ(test, gicv5_irs_vmt_wait(), 0);
 }
 
 /* The table goes to the first IRS, which is the one whose capabilities count. */
@@ -194,7 +194,7 @@ static void first_irs(struct kunit *test)
 	static struct gicv5_irs_chip_data other;
 
 	list_add_tail(&other.entry, &irs_nodes);
-	gicv5_irs_vmt_ops.command(0x2d0, 1);
+	gicv5_irs_vmt_command(0x2d0, 1);
 	KUNIT_EXPECT_EQ(test, REG64(0x2d0), 1);
 }
 
