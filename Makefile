@@ -7,7 +7,7 @@ S := scripts
 .NOTPARALLEL:
 
 # Only what was given on the command line or in the environment reaches the scripts; they have the defaults.
-export O CPU GIC SMP MEM QEMU CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL PART PARTS DEBIAN TARGET
+export O CPU GIC SMP MEM QEMU CONFIG KERNEL_TREE KERNEL_TARBALL APPEND T DURATION GDB FORCE JOBS BUSYBOX COMPARE V RFC FROM BASE ALL PART PARTS DEBIAN TARGET DEVICES
 
 .PHONY: help deps tree patches build shell run check check-all unit coverage fuzz corpus mutants prove selftests soak compare
 .PHONY: bench bench-publish bisect static submit range-diff rebase doctor lint fresh clean distclean vars
@@ -27,6 +27,7 @@ help:
 	@echo '  make unit       the unit tests of EL2 in user space (T=name: only those with it in their name)'
 	@echo '  make coverage   how much of EL2 they reach'
 	@echo '  make fuzz       a host that does anything, against EL2 in user space, for DURATION seconds'
+	@echo '  make corpus     what make fuzz has found, into lab/fuzz/corpus'
 	@echo '  make mutants    seeded faults in EL2, each of which the tests or the fuzzer must notice (T=name)'
 	@echo '  make prove      properties of EL2 for every input (CBMC), of the protocol in every state (Spin) (ALL=1: all; T=name)'
 	@echo '  make selftests  only the tests in QEMU (T=name: only this one)'
@@ -48,12 +49,13 @@ help:
 	@echo '  GIC=3               3 or 4 (make run: 4)'
 	@echo '  QEMU=10.0           10.0 or 11.1 (fetched from Debian, not installed), or the path of a qemu-system-aarch64'
 	@echo '  SMP=4  MEM=1024     CPUs and MiB of the machine'
-	@echo '  CONFIG=base         base; debug: with lockdep, KASAN, UBSAN and PREEMPT_RT; bench: without checks'
+	@echo '  CONFIG=base         base; debug: with lockdep, KASAN, UBSAN and PREEMPT_RT; 16k, 64k: page sizes; bench: without checks'
+	@echo '  DEVICES=edu,nvme    devices of make shell'
 	@echo '  KERNEL_TREE=dir     own git checkout of Linux 7.3.y: a worktree of its HEAD is used'
 	@echo '  KERNEL_TARBALL=file own source of Linux 7.3.y, for working without network'
 	@echo '  APPEND="..."        more kernel arguments'
 	@echo '  O=dir               in place of build/'
-	@echo '  T=name              one test of scripts/tests/selftests.list'
+	@echo '  T=name              make selftests: one test of its list; make unit, mutants, prove, static: a part of names'
 	@echo '  COMPARE=all         all of scripts/tests/compare.list; ci is what is done in minutes'
 	@echo '  DURATION=60         seconds of make soak and make fuzz'
 	@echo '  V=1  RFC=1          version and prefix of make submit'

@@ -182,7 +182,8 @@ void prove_cmd(void)
 	reach(!verdict && nr == 0x0a && !its.flat_records);
 	reach(!verdict && nr == 0x01);
 	reach(!verdict && nr == 0x0f && device->nr_events < before.nr_events);
-	reach(verdict == PKVM_ITS_REFUSED_EVENTS_MAPPED);
+	reach(verdict == PKVM_ITS_REFUSED_EVENTS_MAPPED && nr == 0x08);
+	reach(verdict == PKVM_ITS_REFUSED_EVENTS_MAPPED && nr == 0x0a);
 
 	prove(verdict < PKVM_ITS_NR_VERDICTS, "the verdict has a counter");
 	prove(its.nr_devices == its_was.nr_devices && its.nr_icids == its_was.nr_icids &&
@@ -256,9 +257,9 @@ void prove_cmd(void)
 		prove((out[1] & LOW) < BIT(device->event_bits), "the EventID is in range");
 		prove((out[1] & LOW) == (in[1] & LOW), "the EventID is the host's");
 		if (nr == 0x0a)
-			prove((events[event / 64] & bit) &&
-			      device->nr_events == before.nr_events + !(word & bit),
-			      "an event that gets mapped counts once");
+			prove(!(word & bit) && (events[event / 64] & bit) &&
+			      device->nr_events == before.nr_events + 1,
+			      "an event gets mapped once, and counts once");
 		else if (nr == 0x0f)
 			prove(!(events[event / 64] & bit) &&
 			      device->nr_events == before.nr_events - !!(word & bit),

@@ -207,6 +207,8 @@ void prove_registers(void)
 	if (hw.nr_cbaser) {
 		prove(ALIGN_DOWN(offset, 8) == GITS_CBASER && !suspending_was,
 		      "GITS_CBASER is the host's, but for a suspend");
+		prove(its_was.suspended || hw.read_cbaser == its.cbaser,
+		      "an ITS that has lost power unannounced stays off");
 		prove(!hw.cwriter && begins_anew() && !its.suspended,
 		      "the queue begins anew, with no command");
 		prove(is_scrubbed(slot), "each slot holds a SYNC");
@@ -287,6 +289,8 @@ void prove_suspend(void)
 	/* One that is denied leaves ITSs before the one that is busy with an empty queue, too. */
 	if (hw.nr_cbaser) {
 		prove(its.active && !suspending_was && !its_id, "an ITS gets a new queue");
+		prove(its_was.suspended || hw.read_cbaser == its.cbaser,
+		      "... unless it has lost power unannounced");
 		prove(its.suspended && begins_anew() && is_scrubbed(slot) && !hw.cwriter,
 		      "what is left behind is an empty queue of SYNCs");
 	} else {

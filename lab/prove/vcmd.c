@@ -202,7 +202,8 @@ static bool is_as_before(const struct hyp_vpe_map *now, const struct hyp_vpe_map
 void prove_vcmd(void)
 {
 	u64 in[4] = { nondet_u64(), nondet_u64(), nondet_u64(), nondet_u64() }, out[4] = {};
-	u64 nr = in[0] & 0xff, vpeid = in[1] >> 32 & GENMASK(15, 0), rdbase, others_list, event;
+	u64 nr = in[0] & 0xff, vpeid = in[1] >> 32 & GENMASK(15, 0), event = in[1] & LOW;
+	u64 rdbase, others_list, word;
 	struct hyp_its_device *device = NULL, before = {};
 	u32 id = nondet_u8() % PKVM_ITS_MAX, i;
 	struct hyp_vpe_map *map, *elsewhere;
@@ -245,6 +246,7 @@ void prove_vcmd(void)
 		device = devices[in[0] >> 32];
 	if (device)
 		before = *device;
+	word = memory.events[event / 64 % NR_WORDS];
 
 	map_was = *map;
 	elsewhere_was = *elsewhere;
@@ -268,6 +270,7 @@ void prove_vcmd(void)
 	reach(verdict == PKVM_ITS_REFUSED_VPE_PENDING);
 	reach(verdict == PKVM_ITS_REFUSED_VPE_RESIDENT && asked_left);
 	reach(verdict == PKVM_ITS_REFUSED_BAD_ITS_LIST);
+	reach(verdict == PKVM_ITS_REFUSED_EVENTS_MAPPED);
 
 	prove(verdict < PKVM_ITS_NR_VERDICTS, "the verdict has a counter");
 	prove(!vpe.lock.held, "the lock is released");
@@ -335,11 +338,11 @@ void prove_vcmd(void)
 		      out[0] >> 32 == in[0] >> 32, "events are those of devices that are mapped");
 		prove((out[1] & LOW) == (in[1] & LOW) && (out[1] & LOW) < BIT(before.event_bits),
 		      "the EventID is in range");
-		event = out[1] & LOW;
 		if (nr == 0x2a)
 			prove((out[2] & LOW) >= 8192 && (out[2] & LOW) < BIT(vpe.bits) &&
+			      !(word >> event % 64 & 1) &&
 			      (memory.events[event / 64] >> event % 64 & 1),
-			      "the vINTID is within the tables, and the event is noted");
+			      "the vINTID is within the tables, and the event is mapped once");
 		else
 			prove(device->nr_events == before.nr_events, "VMOVI maps no event");
 		if (nr == 0x2a || (out[2] & 1))

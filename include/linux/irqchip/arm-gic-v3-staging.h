@@ -161,8 +161,8 @@ struct its_staging_desc {
 /**
  * struct its_staging_ops - what the driver asks of the hypervisor's side
  *
- * Calls that return an error have changed nothing. Those made under the ITS lock do not sleep, the
- * others may.
+ * Calls that return an error have changed nothing, but that the hypervisor keeps a level-2 page it
+ * has taken. Those made under the ITS lock do not sleep, the others may.
  *
  * @register_its:	announce an ITS. Returns an ID for the other calls.
  * @adopt_device:	announce a device that is mapped already, before @activate.

@@ -94,10 +94,12 @@ static void icid(void)
 		for (icid = 0; icid < SZ_64K; icid = icid ? icid << 1 | 1 : 1) {
 			cmd = events[i](DEV, INTID);
 			cmd.raw[2] = icid;
-			if (icid < BIT(13))
+			if (icid < BIT(13)) {
 				ACCEPT(its, cmd);
-			else
+				DISCARD(its, DEV, INTID);
+			} else {
 				REFUSE(its, PKVM_ITS_REFUSED_BAD_ICID, cmd);
+			}
 		}
 
 		cmd.raw[2] = BIT(13);
@@ -121,8 +123,10 @@ static void check_intids(u32 lpi_bits)
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		REFUSE(its, PKVM_ITS_REFUSED_BAD_INTID, cmd_mapti(DEV, 3, bad[i], ICID));
 
-	for (i = 0; i < ARRAY_SIZE(good); i++)
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
 		ACCEPT(its, cmd_mapti(DEV, 3, good[i], ICID));
+		DISCARD(its, DEV, 3);
+	}
 }
 
 static void intid(void)

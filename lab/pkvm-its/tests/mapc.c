@@ -15,6 +15,7 @@ static u64 rdbase_of(struct host_its *its, u32 icid)
 
 	ACCEPT(its, cmd_mapti(DEV, 0, 8192, icid));
 	EXPECT(its_model_translate(its->model, DEV, 0, &intid, &rdbase));
+	DISCARD(its, DEV, 0);
 
 	return rdbase;
 }
@@ -33,6 +34,7 @@ static void map_and_unmap(void)
 		EXPECT_EQ(rdbase_of(its, 77), rdbase);
 	}
 
+	ACCEPT(its, cmd_mapti(DEV, 0, 8192, 77));
 	for (i = 0; i < 2; i++) {
 		ACCEPT(its, cmd_unmapc(77));
 		EXPECT(!its_model_translate(its->model, DEV, 0, &intid, &rdbase));

@@ -525,7 +525,7 @@ static void check_events(u32 bits)
 	for (event = 0; event < nr; event = event < 130 ? event + 1 : event * 2 + 1) {
 		ACCEPT(its, cmd_mapti(DEV, event, 8192, 0));
 		REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_unmapd(DEV));
-		ACCEPT(its, cmd_mapti(DEV, event, 8193, 0));
+		REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_mapti(DEV, event, 8193, 0));
 		EXPECT_EQ(its_reclaim(its, DEV), -EBUSY);
 		DISCARD(its, DEV, event);
 		ACCEPT(its, cmd_unmapd(DEV));

@@ -110,9 +110,8 @@ static struct test_regs after(u64 offset, u64 val, unsigned int size)
 		regs.ctlr = (regs.ctlr & ~CTLR_RW) | (value & CTLR_HOST) | MACHINE_ITS_NUMBER;
 		break;
 	case GITS_CBASER:
-		if (!is_quiescent())
+		if (!is_quiescent() || regs.cbaser != committed.cbaser)
 			break;
-		regs.cbaser = committed.cbaser;
 		regs.cwriter = 0;
 		regs.creadr = 0;
 		break;
@@ -601,10 +600,13 @@ static void suspend_pending(bool executed, enum power power)
 		drain();
 
 	saved = save_disable();
-	if (power == LOST)
+	if (power == LOST) {
+		EXPECT(pkvm_its_suspend(HOST_CPU(0)));
 		its_model_power_off(its->model);
-	else if (power == RESTORED)
+		pkvm_its_resume(HOST_CPU(0));
+	} else if (power == RESTORED) {
 		its_model_power_cycle(its->model);
+	}
 
 	/* Does a register that is zero make EL2 believe that it was executed? */
 	if (!executed)

@@ -241,7 +241,11 @@ static void delivery(void)
 	put(rdists[0]);
 	EXPECT_EQ(msi(), VLPI_DOORBELL);
 	ACCEPT(its, cmd_event(GITS_CMD_CLEAR, DEV, EVENT));
+	DISCARD(its, DEV, EVENT);
 	ACCEPT(its, cmd_vmapti(DEV, EVENT, VPE, VINTID, NO_DOORBELL));
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED,
+	       cmd_vmapti(DEV, EVENT, VPE, VINTID, DOORBELL));
+	REFUSE(its, PKVM_ITS_REFUSED_EVENTS_MAPPED, cmd_mapti(DEV, EVENT, 8192, 0));
 	EXPECT_EQ(msi(), VLPI_PENDING);
 	EXPECT(load(rdists[0]));
 	EXPECT_EQ(rdists[0]->vlpis, 4);
@@ -1243,6 +1247,7 @@ static void b15_other_version(void)
 	cmd.raw[2] |= BIT_ULL(63);
 	cmd.raw[3] = DOORBELL;
 	ACCEPT_AS(its, cmd, cmd_vmovp(VPE, rdbase(0), BIT(5)));
+	DISCARD(its, DEV, EVENT);
 	cmd = cmd_vmapti(DEV, EVENT, VPE, VINTID, DOORBELL);
 	cmd.raw[0] |= GENMASK_ULL(31, 8);
 	cmd.raw[1] |= GENMASK_ULL(63, 48);
@@ -1277,6 +1282,7 @@ static void b16_vintid_and_doorbell(void)
 	cmd = cmd_vmovi(DEV, EVENT, VPE);
 	cmd.raw[2] = 1 | BIT_ULL(BITS + 32);
 	REFUSE(its, PKVM_ITS_REFUSED_BAD_INTID, cmd);
+	DISCARD(its, DEV, EVENT);
 	ACCEPT(its, cmd_vmapti(DEV, EVENT, VPE, BIT(BITS) - 1, BIT(BITS) - 1));
 	EXPECT_EQ(msi(), VLPI_DOORBELL);
 	REFUSE(its, PKVM_ITS_REFUSED_BAD_EVENT,

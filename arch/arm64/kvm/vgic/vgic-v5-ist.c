@@ -3,8 +3,9 @@
  * The VM table of a GICv5 IRS, and the interrupt state tables (ISTs) of guests
  *
  * The IRS keeps the state of a guest's LPIs and SPIs in ISTs, which it finds through the VM
- * table. It may access both at any time while they are valid. Only the IRS changes the valid
- * bits of a VM table entry, in response to commands.
+ * table. It may access both at any time while they are valid. While a VM is valid only the IRS
+ * changes the valid bits of its entry, in response to commands. The ISTs of an invalid VM are not
+ * accessed, whatever their valid bits are.
  *
  * KVM frees memory only after it has seen an idle IRS and a clear valid bit. If the IRS does not
  * answer, or refuses to make something invalid, the memory stays allocated.
@@ -62,9 +63,7 @@ int vgic_v5_ist_get_geometry(const struct gicv5_vm_caps *caps, u32 type, unsigne
 
 	/* Two levels are for ISTs that do not fit into a single level-2 IST. */
 	l2_bits = 10 - geo->istsz + 2 * caps->l2sz;
-	geo->two_level = caps->two_level && id_bits > l2_bits;
-
-	if (geo->two_level) {
+	if (caps->two_level && id_bits > l2_bits) {
 		geo->l2sz = caps->l2sz;
 		geo->l2_size = SZ_4K << 2 * caps->l2sz;
 		geo->nr_l2 = BIT(id_bits - l2_bits);
@@ -112,7 +111,7 @@ void vgic_v5_free(const void *mem)
  * @size: bytes. The whole cache lines that contain these are affected
  *
  * Call it before a command that makes the IRS read @mem, and before reading @mem after one. If the
- * IRS is coherent, &gicv5_irs_vmt_ops.wait already orders reads of @mem after the command.
+ * IRS is coherent, gicv5_irs_vmt_wait() already orders reads of @mem after the command.
  */
 void vgic_v5_sync(const struct gicv5_vm_caps *caps, void *mem, size_t size)
 {
@@ -146,7 +145,7 @@ static int vmte_begin(struct vgic_v5_irs_vm *vm)
 
 	lockdep_assert_held(&vm->vmt->lock);
 
-	ret = vm->vmt->ops->wait();
+	ret = gicv5_irs_vmt_wait();
 	if (!ret)
 		vgic_v5_sync(vm->vmt->caps, vm->entry, sizeof(*vm->vmt->entries));
 
@@ -168,9 +167,9 @@ static int vmte_command(struct vgic_v5_irs_vm *vm, unsigned int word, u32 reg, u
 	int ret;
 
 	vgic_v5_sync(vmt->caps, vm->entry, sizeof(*vmt->entries));
-	vmt->ops->command(reg, cmd);
+	gicv5_irs_vmt_command(reg, cmd);
 
-	ret = vmt->ops->wait();
+	ret = gicv5_irs_vmt_wait();
 	if (ret)
 		return ret;
 
@@ -248,7 +247,8 @@ static struct vgic_v5_ist *ist_zalloc(struct vgic_v5_vmt *vmt,
 
 		l1[i] = cpu_to_le64(virt_to_phys(ist->l2[i]) | GICV5_ISTL1E_VALID);
 	}
-	vgic_v5_sync(vmt->caps, ist->base, geo->size);
+	if (geo->nr_l2)
+		vgic_v5_sync(vmt->caps, ist->base, geo->size);
 
 	return ist;
 
@@ -288,7 +288,6 @@ static void vmt_reap(struct vgic_v5_vmt *vmt)
  * vgic_v5_vmt_setup() - allocate the VM table, and make the IRS use it
  * @vmt: the VM table
  * @caps: capabilities of the IRS
- * @ops: access to the IRS
  *
  * Only for vgic_v5_vmt_init() and tests, once for a table. The table is linear, which every IRS
  * supports.
@@ -297,35 +296,38 @@ static void vmt_reap(struct vgic_v5_vmt *vmt)
  *
  * Context: process context, may sleep.
  * Return: 0, -ENODEV if the IRS does not support VMs, -EBUSY if it has a table already, -ENOMEM, or
- *	-ETIMEDOUT if it does not answer; the table then stays allocated. On failure
- *	vgic_v5_vm_create() returns -ENOSPC.
+ *	-ETIMEDOUT if it does not answer; the table stays allocated if the IRS has got it before.
+ *	On failure vgic_v5_vm_create() fails.
  */
-int vgic_v5_vmt_setup(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps,
-		      const struct gicv5_irs_vmt_ops *ops)
+int vgic_v5_vmt_setup(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps)
 {
 	unsigned int bits = min(caps->vm_id_bits, VGIC_V5_MAX_VM_ID_BITS);
 	size_t size = sizeof(*vmt->entries) << bits;
 	int ret;
 
-	*vmt = (struct vgic_v5_vmt) { .caps = caps, .ops = ops };
+	*vmt = (struct vgic_v5_vmt) { .caps = caps };
 	mutex_init(&vmt->lock);
 	INIT_LIST_HEAD(&vmt->lost);
 
 	if (!bits)
 		return -ENODEV;
 
+	ret = gicv5_irs_vmt_wait();
+	if (ret)
+		return ret;
+
 	vmt->entries = table_zalloc(vmt, size);
 	if (!vmt->entries)
 		return -ENOMEM;
 
-	ret = ops->set_table(virt_to_phys(vmt->entries), bits);
+	ret = gicv5_irs_vmt_set_table(virt_to_phys(vmt->entries), bits);
 	if (ret) {
 		vgic_v5_free(vmt->entries);
 		vmt->entries = NULL;
 		return ret;
 	}
 
-	ret = ops->wait();
+	ret = gicv5_irs_vmt_wait();
 	if (!ret)
 		vmt->nr_ids = BIT(bits);
 
@@ -336,7 +338,6 @@ int vgic_v5_vmt_setup(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps,
  * vgic_v5_vmt_init() - set up the VM table, unless pKVM is enabled
  * @vmt: the VM table
  * @caps: capabilities of the IRS
- * @ops: access to the IRS
  *
  * An IRS can write to any memory, and the pKVM hypervisor does not check which addresses it gets.
  *
@@ -344,13 +345,12 @@ int vgic_v5_vmt_setup(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps,
  * Return: -EOPNOTSUPP if pKVM is enabled, with @vmt unchanged, which must not be used then;
  *	otherwise as vgic_v5_vmt_setup()
  */
-int vgic_v5_vmt_init(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps,
-		     const struct gicv5_irs_vmt_ops *ops)
+int vgic_v5_vmt_init(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps)
 {
 	if (is_protected_kvm_enabled())
 		return -EOPNOTSUPP;
 
-	return vgic_v5_vmt_setup(vmt, caps, ops);
+	return vgic_v5_vmt_setup(vmt, caps);
 }
 
 /**
@@ -458,7 +458,7 @@ static u64 ist_encode(const struct vgic_v5_ist *ist)
 	return virt_to_phys(ist->base) |
 	       FIELD_PREP(GICV5_VMTE_IST_L2SZ, ist->geo.l2sz) |
 	       FIELD_PREP(GICV5_VMTE_IST_ISTSZ, ist->geo.istsz) |
-	       FIELD_PREP(GICV5_VMTE_IST_STRUCTURE, ist->geo.two_level) |
+	       FIELD_PREP(GICV5_VMTE_IST_STRUCTURE, !!ist->geo.nr_l2) |
 	       FIELD_PREP(GICV5_VMTE_IST_ID_BITS, ist->geo.id_bits);
 }
 
@@ -470,7 +470,7 @@ static unsigned int ist_word(u32 type)
 
 static struct vgic_v5_ist **vm_ist(struct vgic_v5_irs_vm *vm, u32 type)
 {
-	return &vm->ist[type == GICV5_HWIRQ_TYPE_SPI];
+	return &vm->ist[type == GICV5_HWIRQ_TYPE_LPI ? 0 : 1];
 }
 
 static u64 ist_command(struct vgic_v5_irs_vm *vm, u32 type)
@@ -559,6 +559,10 @@ int vgic_v5_vm_add_ist(struct vgic_v5_irs_vm *vm, u32 type, unsigned int id_bits
 	struct vgic_v5_ist_geometry geo;
 	struct vgic_v5_ist *ist;
 	int ret;
+
+	/* Saves the allocation. What counts is the check under the lock. */
+	if (READ_ONCE(*slot))
+		return -EEXIST;
 
 	ret = vgic_v5_ist_get_geometry(vm->vmt->caps, type, id_bits, &geo);
 	if (ret)

@@ -15,16 +15,15 @@
  * @id_bits: ID bits
  * @istsz: size of an entry, in the encoding of IRS_IST_CFGR.ISTSZ: 4 << @istsz bytes
  * @l2sz: size of level-2 ISTs, in the encoding of IRS_IST_CFGR.L2SZ. 0 if the IST is linear
- * @two_level: the IST has two levels
  * @size: bytes of the linear IST, or of the level-1 IST
  * @l2_size: bytes of each level-2 IST. 0 if the IST is linear
- * @nr_l2: number of level-2 ISTs. Entries of the level-1 IST beyond these cannot be reached.
+ * @nr_l2: number of level-2 ISTs, 0 if the IST is linear. Entries of the level-1 IST beyond these
+ *	cannot be reached.
  */
 struct vgic_v5_ist_geometry {
 	u8		id_bits;
 	u8		istsz;
 	u8		l2sz;
-	bool		two_level;
 	size_t		size;
 	size_t		l2_size;
 	u32		nr_l2;
@@ -46,7 +45,6 @@ struct vgic_v5_ist {
  * struct vgic_v5_vmt - the VM table of the IRS
  * @lock: serialises all that follows, commands to the IRS, and @ist of all VMs
  * @caps: capabilities of the IRS
- * @ops: how to access the IRS
  * @entries: the table, GICV5_VMTE_NR_WORDS words for each VM ID
  * @nr_ids: number of VM IDs
  * @ids: VM IDs in use
@@ -55,7 +53,6 @@ struct vgic_v5_ist {
 struct vgic_v5_vmt {
 	struct mutex			lock;	/* see above */
 	const struct gicv5_vm_caps	*caps;
-	const struct gicv5_irs_vmt_ops	*ops;
 	__le64				(*entries)[GICV5_VMTE_NR_WORDS];
 	unsigned int			nr_ids;
 	DECLARE_BITMAP(ids, BIT(VGIC_V5_MAX_VM_ID_BITS));
@@ -85,10 +82,8 @@ struct vgic_v5_irs_vm {
 int vgic_v5_ist_get_geometry(const struct gicv5_vm_caps *caps, u32 type, unsigned int id_bits,
 			     struct vgic_v5_ist_geometry *geo);
 
-int vgic_v5_vmt_setup(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps,
-		      const struct gicv5_irs_vmt_ops *ops);
-int vgic_v5_vmt_init(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps,
-		     const struct gicv5_irs_vmt_ops *ops);
+int vgic_v5_vmt_setup(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps);
+int vgic_v5_vmt_init(struct vgic_v5_vmt *vmt, const struct gicv5_vm_caps *caps);
 struct vgic_v5_irs_vm *vgic_v5_vm_create(struct vgic_v5_vmt *vmt, unsigned int nr_vpes);
 void vgic_v5_vm_destroy(struct vgic_v5_irs_vm *vm);
 

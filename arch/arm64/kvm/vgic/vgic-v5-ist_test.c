@@ -17,6 +17,7 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/io.h>
+#include <linux/kasan.h>
 #include <linux/kthread.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -28,6 +29,7 @@
 #define LPI		GICV5_HWIRQ_TYPE_LPI
 #define SPI		GICV5_HWIRQ_TYPE_SPI
 
+#define VMT_BASER	0x200
 #define VMR		0x2c8
 #define VISTR		0x2d0
 
@@ -72,7 +74,7 @@ struct fake_log {
  * @table: the VM table
  * @reg: where the command has gone that waits to be carried out, or 0
  * @val: the command
- * @stall_reg: a command for this register has the IRS stop answering
+ * @stall_reg: a write of this register has the IRS stop answering
  * @stalled: the IRS does not answer
  * @refuse_reg: commands for this register are not obeyed
  * @obeys: unless they are about one of these VM IDs
@@ -80,6 +82,7 @@ struct fake_log {
  * @slow: the IRS takes its time
  * @has_table: the IRS has a VM table before it is given one
  * @scribble: the IRS changes all of an entry that it need not keep as it was
+ * @rival: a VM that gets an IST of LPIs from elsewhere, just before the next allocation
  * @vm_valid: which VMs it knows
  * @ist_valid: which ISTs these have: bit 2 for LPIs, bit 3 for SPIs
  * @nr_log: how much of @log is used
@@ -104,6 +107,7 @@ struct fake_irs {
 	bool			slow;
 	bool			has_table;
 	bool			scribble;
+	struct vgic_v5_irs_vm	*rival;
 	bool			vm_valid[FAKE_NR_IDS];
 	u8			ist_valid[FAKE_NR_IDS];
 	unsigned int		nr_log;
@@ -131,13 +135,15 @@ static void fake_note(char op, phys_addr_t addr)
 		irs->log[irs->nr_log++] = (struct fake_log) { op, addr };
 }
 
-/* The allocation that @addr is in */
+/* The allocation that @addr is in. Allocations may have tags, physical addresses have none. */
 static struct fake_mem *fake_find(const void *addr)
 {
+	u8 *at = kasan_reset_tag(addr), *cpu;
 	struct fake_mem *mem;
 
 	list_for_each_entry(mem, &irs->mems, entry) {
-		if ((u8 *)addr >= mem->cpu && (u8 *)addr < mem->cpu + mem->size)
+		cpu = kasan_reset_tag(mem->cpu);
+		if (at >= cpu && at < cpu + mem->size)
 			return mem;
 	}
 
@@ -226,7 +232,13 @@ static void fake_check_unused(struct fake_mem *mem)
 
 static void *fake_zalloc(size_t size)
 {
+	struct vgic_v5_irs_vm *rival = irs->rival;
 	struct fake_mem *mem;
+
+	if (rival) {
+		irs->rival = NULL;
+		fault_if(vgic_v5_vm_add_ist(rival, LPI, 8), "the rival gets no IST");
+	}
 
 	guard(mutex)(&irs->lock);
 
@@ -320,12 +332,14 @@ static int fake_set_table(phys_addr_t addr, unsigned int vm_id_bits)
 {
 	guard(mutex)(&irs->lock);
 
+	fault_if(irs->reg || irs->stalled, "an IRS that is not idle is given a table");
 	if (irs->has_table)
 		return -EBUSY;
 
+	irs->stalled = irs->stall_reg == VMT_BASER;
 	irs->table = fake_use(addr, 32 << vm_id_bits);
 	fake_use_zeroed(addr, 32 << vm_id_bits);
-	fault_if(vm_id_bits != FAKE_ID_BITS, "the VM table is not for all VM IDs");
+	fault_if(vm_id_bits != min(irs->caps.vm_id_bits, 12), "the VM table has a wrong size");
 
 	return 0;
 }
@@ -502,22 +516,17 @@ static void fake_resume(bool lose)
 		fake_do_command();
 }
 
-static const struct gicv5_irs_vmt_ops fake_ops = {
-	.set_table	= fake_set_table,
-	.command	= fake_command,
-	.wait		= fake_wait,
-};
-
 static int ist_test_init(struct kunit *test)
 {
 	irs = kunit_kzalloc(test, sizeof(*irs), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, irs);
 
+	mutex_init(&irs->lock);
+	INIT_LIST_HEAD(&irs->mems);
+
 	vmt = kunit_kzalloc(test, sizeof(*vmt), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, vmt);
 
-	mutex_init(&irs->lock);
-	INIT_LIST_HEAD(&irs->mems);
 	irs->caps = (struct gicv5_vm_caps) {
 		.id_bits	= 16,
 		.min_lpi_id_bits = 4,
@@ -531,6 +540,9 @@ static int ist_test_init(struct kunit *test)
 	kunit_activate_static_stub(test, vgic_v5_zalloc, fake_zalloc);
 	kunit_activate_static_stub(test, vgic_v5_free, fake_free);
 	kunit_activate_static_stub(test, vgic_v5_sync, fake_sync);
+	kunit_activate_static_stub(test, gicv5_irs_vmt_set_table, fake_set_table);
+	kunit_activate_static_stub(test, gicv5_irs_vmt_command, fake_command);
+	kunit_activate_static_stub(test, gicv5_irs_vmt_wait, fake_wait);
 
 	return 0;
 }
@@ -552,7 +564,7 @@ static void ist_test_exit(struct kunit *test)
 
 static void setup(struct kunit *test)
 {
-	KUNIT_ASSERT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps, &fake_ops), 0);
+	KUNIT_ASSERT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps), 0);
 	KUNIT_ASSERT_NOT_NULL(test, irs->table);
 }
 
@@ -603,7 +615,6 @@ static void geometry_all(struct kunit *test)
 		nr = entries >> l2_id_bits[istsz][l2sz];
 		if (two_level && nr > 1) {
 			KUNIT_ASSERT_EQ(test, ret, 0);
-			KUNIT_ASSERT_TRUE(test, geo.two_level);
 			KUNIT_ASSERT_EQ(test, geo.size, max(64, nr * 8));
 			KUNIT_ASSERT_EQ(test, geo.l2_size, 4096 << 2 * l2sz);
 			KUNIT_ASSERT_EQ(test, geo.nr_l2, nr);
@@ -614,7 +625,6 @@ static void geometry_all(struct kunit *test)
 			continue;
 		} else {
 			KUNIT_ASSERT_EQ(test, ret, 0);
-			KUNIT_ASSERT_FALSE(test, geo.two_level);
 			KUNIT_ASSERT_EQ(test, geo.size, max(64, bytes));
 			KUNIT_ASSERT_EQ(test, geo.l2_size, 0);
 			KUNIT_ASSERT_EQ(test, geo.nr_l2, 0);
@@ -681,23 +691,34 @@ static void sync_real(struct kunit *test)
 static void vmt_states(struct kunit *test)
 {
 	struct vgic_v5_irs_vm *vm;
+	int allocs;
 
 	irs->caps.vm_id_bits = 0;
-	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps, &fake_ops), -ENODEV);
+	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps), -ENODEV);
 
 	irs->caps.vm_id_bits = FAKE_ID_BITS;
 	irs->fail_at = 1;
-	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps, &fake_ops), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps), -ENOMEM);
 
 	irs->has_table = true;
-	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps, &fake_ops), -EBUSY);
+	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps), -EBUSY);
+	vm = vgic_v5_vm_create(vmt, 1);
+	KUNIT_EXPECT_PTR_EQ(test, vm, ERR_PTR(-ENOSPC));
+
+	/* A busy IRS is given no table. */
+	irs->has_table = false;
+	irs->stalled = true;
+	allocs = irs->nr_allocs;
+	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, irs->nr_allocs, allocs);
+	KUNIT_EXPECT_NULL(test, irs->table);
 	vm = vgic_v5_vm_create(vmt, 1);
 	KUNIT_EXPECT_PTR_EQ(test, vm, ERR_PTR(-ENOSPC));
 
 	/* The IRS may use the table later: it stays. */
-	irs->has_table = false;
-	irs->stalled = true;
-	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps, &fake_ops), -ETIMEDOUT);
+	irs->stalled = false;
+	irs->stall_reg = VMT_BASER;
+	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps), -ETIMEDOUT);
 	KUNIT_EXPECT_NOT_NULL(test, irs->table);
 	irs->stalled = false;
 	vm = vgic_v5_vm_create(vmt, 1);
@@ -705,31 +726,17 @@ static void vmt_states(struct kunit *test)
 }
 
 /* More VM IDs than the table is to have */
-static int fake_set_big_table(phys_addr_t addr, unsigned int vm_id_bits)
-{
-	fault_if(vm_id_bits != 12, "the VM table has a wrong size");
-	fake_use_zeroed(addr, 32 << 12);
-
-	return 0;
-}
-
 static void vmt_big(struct kunit *test)
 {
-	static const struct gicv5_irs_vmt_ops ops = {
-		.set_table	= fake_set_big_table,
-		.wait		= fake_wait,
-	};
-
 	irs->caps.vm_id_bits = 16;
-	KUNIT_EXPECT_EQ(test, vgic_v5_vmt_setup(vmt, &irs->caps, &ops), 0);
+	setup(test);
 	KUNIT_EXPECT_EQ(test, vmt->nr_ids, 4096);
-	vgic_v5_free(vmt->entries);
 }
 
 /* With pKVM the IRS hears nothing, as the hypervisor could not check it. */
 static void vmt_pkvm(struct kunit *test)
 {
-	int ret = vgic_v5_vmt_init(vmt, &irs->caps, &fake_ops);
+	int ret = vgic_v5_vmt_init(vmt, &irs->caps);
 
 	if (is_protected_kvm_enabled()) {
 		KUNIT_EXPECT_EQ(test, ret, -EOPNOTSUPP);
@@ -866,6 +873,7 @@ static void ist_all(struct kunit *test)
 static void ist_twice(struct kunit *test)
 {
 	struct vgic_v5_irs_vm *vm;
+	int allocs;
 	u64 word;
 
 	setup(test);
@@ -873,12 +881,30 @@ static void ist_twice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgic_v5_vm_remove_ist(vm, LPI), -ENOENT);
 	KUNIT_EXPECT_EQ(test, vgic_v5_vm_add_ist(vm, LPI, 12), 0);
 	word = entry_word(vm, 2);
+	allocs = irs->nr_allocs;
 	KUNIT_EXPECT_EQ(test, vgic_v5_vm_add_ist(vm, LPI, 8), -EEXIST);
+	KUNIT_EXPECT_EQ(test, irs->nr_allocs, allocs);
 	KUNIT_EXPECT_EQ(test, entry_word(vm, 2), word);
 	KUNIT_EXPECT_EQ(test, vgic_v5_vm_remove_ist(vm, SPI), -ENOENT);
 	KUNIT_EXPECT_EQ(test, vgic_v5_vm_remove_ist(vm, LPI), 0);
 	KUNIT_EXPECT_EQ(test, vgic_v5_vm_remove_ist(vm, LPI), -ENOENT);
 	KUNIT_EXPECT_EQ(test, vgic_v5_vm_add_ist(vm, LPI, 8), 0);
+	vgic_v5_vm_destroy(vm);
+}
+
+/* Another IST is first, while this one is allocated. */
+static void ist_race(struct kunit *test)
+{
+	struct vgic_v5_irs_vm *vm;
+	int before;
+
+	setup(test);
+	vm = create(test);
+	before = irs->nr_mems;
+	irs->rival = vm;
+	KUNIT_EXPECT_EQ(test, vgic_v5_vm_add_ist(vm, LPI, 12), -EEXIST);
+	KUNIT_EXPECT_EQ(test, entry_word(vm, 2) >> 59, 8);
+	KUNIT_EXPECT_EQ(test, irs->nr_mems, before + 2);
 	vgic_v5_vm_destroy(vm);
 }
 
@@ -1157,6 +1183,12 @@ static void order(struct kunit *test)
 	expect_log(test, 0, "sscssffff", entry, entry, (phys_addr_t)VISTR, entry,
 		   entry, l2[0], l2[1], l1, ist);
 
+	/* A linear IST reaches memory once. */
+	irs->nr_log = 0;
+	KUNIT_ASSERT_EQ(test, vgic_v5_vm_add_ist(vm, SPI, 8), 0);
+	expect_log(test, 0, "ssscs", virt_to_phys(vm->ist[1]->base),
+		   entry, entry, (phys_addr_t)VISTR, entry);
+
 	vgic_v5_vm_destroy(vm);
 }
 
@@ -1241,6 +1273,7 @@ static struct kunit_case ist_test_cases[] = {
 	KUNIT_CASE(ist_encode),
 	KUNIT_CASE(ist_all),
 	KUNIT_CASE(ist_twice),
+	KUNIT_CASE(ist_race),
 	KUNIT_CASE(ist_limits),
 	KUNIT_CASE(fail_each_alloc),
 	KUNIT_CASE(refused),

@@ -148,18 +148,21 @@ bool its_may_be_lost(const struct hyp_its *its, u64 nr)
  * @mapped: it is mapped from now on
  *
  * Context: hyp_its::lock held, or the host is not deprivileged yet.
+ * Return: false if it is so already.
  */
-void its_set_event(struct hyp_its_device *device, u64 event_id, bool mapped)
+bool its_set_event(struct hyp_its_device *device, u64 event_id, bool mapped)
 {
 	u64 *word, bit = BIT_ULL(event_id % 64);
 
 	event_id = array_index_nospec(event_id, BIT_ULL(device->event_bits));
 	word = &device->events[event_id / 64];
 	if (!!(*word & bit) == mapped)
-		return;
+		return false;
 
 	*word ^= bit;
 	device->nr_events += mapped ? 1 : -1;
+
+	return true;
 }
 
 /*
@@ -235,8 +238,8 @@ static enum pkvm_its_verdict do_map_event(const struct hyp_its *its, const u64 *
 	if (verdict)
 		return verdict;
 
-	if (maps)
-		its_set_event(device, CMD_EVENT_ID(in), true);
+	if (maps && !its_set_event(device, CMD_EVENT_ID(in), true))
+		return PKVM_ITS_REFUSED_EVENTS_MAPPED;
 
 	out[0] = CMD_DEVICE(CMD_NR(in), CMD_DEVICE_ID(in));
 	out[1] = CMD_EVENT_ID(in);
@@ -522,8 +525,8 @@ static enum pkvm_its_verdict do_vmap_event(const struct hyp_its *its, const u64 
 	if (verdict)
 		return verdict;
 
-	if (maps)
-		its_set_event(device, CMD_EVENT_ID(in), true);
+	if (maps && !its_set_event(device, CMD_EVENT_ID(in), true))
+		return PKVM_ITS_REFUSED_EVENTS_MAPPED;
 
 	out[0] = CMD_DEVICE(CMD_NR(in), CMD_DEVICE_ID(in));
 	out[1] = CMD_EVENT_ID(in) | CMD_VPE(CMD_VPEID(in));

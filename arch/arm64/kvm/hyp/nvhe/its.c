@@ -46,8 +46,8 @@
 
 /*
  * How many commands may be pending, as far as EL2 knows, before an entry looks at GITS_CREADR:
- * makes reads of the register rare. What an entry scrubs on behalf of those before it is less than
- * this where the driver posts a few at a time, and less than the queue in any case.
+ * makes reads of the register rare. What an entry scrubs on behalf of those before it is about as
+ * much where the driver posts a few at a time, and less than the queue in any case.
  */
 #define ITS_PENDING_MAX		64
 
@@ -151,10 +151,10 @@ static int its_take_level2(struct hyp_its *its, struct hyp_its_table *table, u64
 
 /**
  * its_prepare_vpe - take the level-2 page that a vPE needs to be mapped
- * @its: the ITS, which has a table of vPEs
+ * @its: the ITS, which has a table of vPEs. ITSs may share one
  * @vpeid: vPEID
  *
- * Context: takes hyp_its::mem_lock.
+ * Context: the lock that serialises preparing vPEs held; takes hyp_its::mem_lock.
  * Return: 0, -EINVAL if there is no room for the vPE, or another negative error.
  */
 int its_prepare_vpe(struct hyp_its *its, u64 vpeid)
@@ -609,10 +609,19 @@ static bool its_handle_ctlr(struct hyp_its *its, u64 val, unsigned int size)
 /* Which CPU of the host suspends the system, if one does; see pkvm_its_suspend() */
 static void *its_suspending;
 
+/*
+ * One that has lost power unannounced need not have been quiescent: memory may hold an entry that
+ * it had replaced since. So it stays off. See pkvm_its_suspend()
+ */
+static bool its_has_kept_power(const struct hyp_its *its)
+{
+	return its->suspended || gits_read_cbaser(its->base + GITS_CBASER) == its->cbaser;
+}
+
 /* GITS_CBASER: the host chooses the moment, EL2 the value. Required after a suspend. */
 static bool its_handle_cbaser(struct hyp_its *its)
 {
-	if (READ_ONCE(its_suspending) || !its_is_quiescent(its->base))
+	if (READ_ONCE(its_suspending) || !its_is_quiescent(its->base) || !its_has_kept_power(its))
 		return false;
 
 	its_empty_queue(its);
@@ -738,8 +747,8 @@ int __pkvm_its_post(u32 id, u32 offset)
  *
  * Context: the host is deprivileged; takes the lock of each ITS.
  * Return: true if all are quiescent: none can be enabled and no command committed until
- *	   pkvm_its_resume() and a write of its GITS_CBASER. False if one is not, or another CPU
- *	   suspends the system. Those before it need the write, too.
+ *	   pkvm_its_resume() and a write of its GITS_CBASER. False if one is not, or has lost power
+ *	   before, or another CPU suspends the system. Those before it need the write, too.
  */
 bool pkvm_its_suspend(void *by)
 {
@@ -752,7 +761,8 @@ bool pkvm_its_suspend(void *by)
 
 	for (id = 0; idle && (its = hyp_its_get(id)); id++) {
 		hyp_spin_lock(&its->lock);
-		idle = !its->active || its_is_quiescent(its->base);
+		idle = !its->active ||
+		       (its_is_quiescent(its->base) && its_has_kept_power(its));
 		/* It stays quiescent from here on. */
 		if (idle && its->active) {
 			its_empty_queue(its);

@@ -373,6 +373,7 @@ static enum result level1_entry_replaced(struct test *t)
 	u64 old, slot, itt, target = victim_target(t);
 	u32 device = (target & (tbl->page_size - 1)) / tbl->entry_size;
 	enum result res;
+	int ret;
 
 	if (!tbl->indirect)
 		return RES_SKIP;
@@ -383,9 +384,12 @@ static enum result level1_entry_replaced(struct test *t)
 		return FAIL(t, "level-1 table");
 
 	/* Other devices use that entry: change it no longer than necessary. */
-	phys_write64(slot, (target & ~(tbl->page_size - 1)) | BIT64(63));
-	post1(t, its_cmd_mapd(device, EVENT_BITS, itt, true));
-	phys_write64(slot, old);
+	if (phys_write64(slot, (target & ~(tbl->page_size - 1)) | BIT64(63)))
+		return FAIL(t, "level-1 table");
+
+	ret = post1(t, its_cmd_mapd(device, EVENT_BITS, itt, true));
+	if (phys_write64(slot, old) || ret)
+		return FAIL(t, "level-1 table, or queue");
 
 	res = look(t, RES_BLOCKED);
 	unmap(t, device);

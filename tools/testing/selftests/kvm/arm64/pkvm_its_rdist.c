@@ -19,6 +19,7 @@
  * can be cleared, and pending tables are up to date in memory.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,6 +369,7 @@ static enum result msi_over_victim(struct test *t)
 	}
 
 	if (vdev_vectors(&v, 0, 1, &v.event, 1) || its_find_lpi(&t->its, device, 0, &lpi) ||
+	    post1(t, its_cmd_event(GITS_CMD_DISCARD, device, 0)) ||
 	    post1(t, its_cmd_mapti(device, 0, target, 0)) || quiet(t, true)) {
 		res = FAIL(t, "edu device");
 		goto out_close;
@@ -382,6 +384,7 @@ static enum result msi_over_victim(struct test *t)
 
 	/* What the device sends arrives in order: the next MSI is one that is seen. */
 	if (quiet(t, false) || post1(t, its_cmd_event(GITS_CMD_CLEAR, device, 0)) ||
+	    post1(t, its_cmd_event(GITS_CMD_DISCARD, device, 0)) ||
 	    post1(t, its_cmd_mapti(device, 0, lpi, 0)) || edu_raise(&v) || edu_ack(&v) ||
 	    event_wait(v.event, &count))
 		res = FAIL(t, "the MSI of the edu device does not arrive any more");
@@ -967,10 +970,14 @@ static bool vpe_pending(u64 prop, u64 pend)
 	return vlpi_read(GICR_VPENDBASER) & GICR_VPENDBASER_PendingLast;
 }
 
-/* One bit that the guest has is read: what is pending there, and enabled. */
+/*
+ * One bit that the guest has is read: what is pending there, and enabled. EL2 ignores a write
+ * of GICR_VPENDBASER from another CPU than the redistributor's.
+ */
 static enum result vpendbaser_over_victim(struct test *t)
 {
 	u64 prop = vlpi_read(GICR_VPROPBASER), pend = vlpi_read(GICR_VPENDBASER), zero;
+	cpu_set_t first, all;
 	bool victim, none;
 
 	if (rdists[0].typer & GICR_TYPER_RVPEID)
@@ -980,10 +987,16 @@ static enum result vpendbaser_over_victim(struct test *t)
 	if (!zero)
 		return FAIL(t, "no memory");
 
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	if (sched_getaffinity(0, sizeof(all), &all) || sched_setaffinity(0, sizeof(first), &first))
+		return FAIL(t, "CPU 0");
+
 	none = vpe_pending(t->pvm.victim_pa, zero);
 	victim = vpe_pending(t->pvm.victim_pa, t->pvm.victim_pa);
 	vlpi_write(GICR_VPENDBASER, pend);
 	vlpi_write(GICR_VPROPBASER, prop);
+	sched_setaffinity(0, sizeof(all), &all);
 	if ((vlpi_read(GICR_VPENDBASER) ^ pend) & MASK64(51, 16) ||
 	    vlpi_read(GICR_VPROPBASER) != prop)
 		return FAIL(t, "registers not restored");

@@ -162,7 +162,7 @@ bool its_has_executed(const struct hyp_its *its, u64 nr);
 /* its-cmd.c */
 struct hyp_its_device **its_find_device(const struct hyp_its *its, u64 dev_id);
 bool its_may_be_lost(const struct hyp_its *its, u64 nr);
-void its_set_event(struct hyp_its_device *device, u64 event_id, bool mapped);
+bool its_set_event(struct hyp_its_device *device, u64 event_id, bool mapped);
 enum pkvm_its_verdict its_translate_cmd(struct hyp_its *its, const u64 *in, u64 *out);
 
 #endif /* __ARM64_KVM_NVHE_ITS_H__ */

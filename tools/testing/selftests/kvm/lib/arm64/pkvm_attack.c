@@ -459,6 +459,8 @@ int attack_main(int argc, char **argv, const struct attacks *attacks)
 	ret = its_open(&t.its, 0);
 	if (ret)
 		ksft_exit_fail_msg("ITS: %s\n", strerror(-ret));
+	if (confined(&t) && access(PKVM_HOST_DEBUGFS "/call", W_OK))
+		ksft_exit_skip("no CONFIG_TEST_PKVM_HOST\n");
 	if (!its_is_qemu(&t.its))
 		ksft_exit_skip("the ITS is not QEMU's, whose entries the attacks forge\n");
 
