@@ -8,7 +8,7 @@
   -d  seconds until the boot is ended (120)
   -x  comma separated: edu, nvme (2048 MSI-X vectors; 128 on the debug kernel), sriov (an NVMe controller with a
       virtual function), igb (where QEMU has it), blk, bridge (two disks with one DeviceID), smmu; single (all CPUs take
-      turns in one thread of QEMU: with more, QEMU 7.2 may go on with old code, if it is in the middle of translating
+      turns in one thread of QEMU: with more, QEMU may go on with old code, if it is in the middle of translating
       what another CPU patches, which KVM has it do for the first VM and for the last); efi (firmware boots the kernel
       and describes the machine with ACPI), noncoherent (GIC and ITS access memory past the caches), qemu-VERSION (as
       QEMU=VERSION)
