@@ -4,7 +4,8 @@
  *
  * The models look at each access. When the program is over the host becomes a good one:
  * it restarts each ITS as a driver does on resume, unmaps all devices, and must find an ITS
- * that works and have all its memory back. Redistributors that lost power work again, too.
+ * that works and have all its memory back. Redistributors that lost power work again, too; ITSs
+ * do if EL2 knew of it, and else stay off.
  */
 
 #include <stdio.h>
@@ -99,6 +100,9 @@ static bool gic_confined, gic_refused, gic_again;
 
 /* A command was lost with its queue, so devices and memory may stay with EL2 for good. */
 static bool lost;
+
+/* ITSs that have lost power unannounced, and stay off */
+static bool is_off[2];
 
 /* A bit for each vPEID that has been prepared */
 static u64 vpes_prepared[BIT(16) / 64];
@@ -991,6 +995,7 @@ static void do_op(void)
 			lost |= would_lose(its);
 			its_model_power_cycle(its->model);
 		} else {
+			is_off[its == itss[1]] |= !el2_its(its->id)->suspended;
 			its_model_power_off(its->model);
 		}
 
@@ -1141,8 +1146,8 @@ static void restart(void)
 	its->next = 0;
 	write_register(GITS_CWRITER, 0, 8);
 	write_register(GITS_CTLR, GITS_CTLR_ENABLE, 4);
-	if (!(its->model->ctlr & GITS_CTLR_ENABLE))
-		mem_fail("the ITS cannot be restarted");
+	if (!(its->model->ctlr & GITS_CTLR_ENABLE) != is_off[its == itss[1]])
+		mem_fail("the ITS cannot be restarted, or must not be");
 }
 
 static void check_devices(void)
@@ -1188,12 +1193,15 @@ static void check_end(const u64 *errors)
 	for (i = 0; i < nr_itss; i++) {
 		its = itss[i];
 		restart();
+		lost |= is_off[i];
 	}
 	check_vpes();
 
 	for (i = 0; i < nr_itss; i++) {
 		its = itss[i];
 		check_devices();
+		if (is_off[i])
+			continue;
 
 		accepted = its_stat(its, PKVM_ITS_ACCEPTED);
 		stage(cmd_sync(its_model_rdbase(its->model, 0)));
@@ -1248,6 +1256,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	input_end = data + size;
 	nr_runs++;
 	lost = false;
+	memset(is_off, 0, sizeof(is_off));
 	memset(vpes_prepared, 0, sizeof(vpes_prepared));
 	gic_confined = false;
 	gic_refused = false;
